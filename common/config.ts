@@ -1,0 +1,121 @@
+import { LOG_LEVELS, type LogLevel } from './log.ts';
+import { SETTINGS, type Setting } from './settings.ts';
+
+export type Env = Record<string, string | undefined>;
+
+/** Thrown at start-up; the message lists every problem in the words of whoever set the environment. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  constructor(problems: string[]) {
+    super(
+      `The configuration has ${problems.length} problem(s):\n${problems.map((p) => `  - ${p}`).join('\n')}`,
+    );
+  }
+}
+
+/**
+ * Reads settings one by one and collects what is wrong with them; `finish()` throws it all at once.
+ * Every reader returns its default where the variable is unset or empty.
+ */
+export class ConfigReader {
+  readonly #env: Env;
+  readonly #problems: string[] = [];
+
+  constructor(env: Env) {
+    this.#env = env;
+    for (const name of Object.keys(env)) {
+      if (name.startsWith('CHATTERBOX_') && !(name in SETTINGS))
+        this.problem(`${name} is not a setting${hint(name)}`);
+    }
+  }
+
+  problem(text: string): void {
+    this.#problems.push(text);
+  }
+
+  text(name: Setting, fallback: string): string {
+    return this.#env[name] || fallback;
+  }
+
+  /** A whole number from `min` to `max`. */
+  integer(name: Setting, fallback: number, { min, max }: { min: number; max: number }): number {
+    const raw = this.#env[name];
+    if (!raw) return fallback;
+    const value = Number(raw);
+    if (/^\d+$/.test(raw) && value >= min && value <= max) return value;
+    this.problem(`${name} must be a whole number from ${min} to ${max}, not "${raw}"`);
+    return fallback;
+  }
+
+  port(name: Setting, fallback: number): number {
+    return this.integer(name, fallback, { min: 0, max: 65_535 });
+  }
+
+  flag(name: Setting, fallback: boolean): boolean {
+    return this.oneOf(name, fallback ? 'on' : 'off', ['on', 'off']) === 'on';
+  }
+
+  oneOf<const T extends string>(name: Setting, fallback: T, choices: readonly T[]): T {
+    const raw = this.#env[name] || fallback;
+    const choice = choices.find((c) => c === raw);
+    if (choice === undefined) this.problem(`${name} must be one of ${choices.join(', ')}, not "${raw}"`);
+    return choice ?? fallback;
+  }
+
+  list(name: Setting, fallback: string[] = []): string[] {
+    const raw = this.#env[name];
+    return raw
+      ? raw
+          .split(',')
+          .map((item) => item.trim())
+          .filter(Boolean)
+      : fallback;
+  }
+
+  /** An http or https URL, returned without a trailing slash. */
+  url(name: Setting, fallback: string): string {
+    const raw = this.#env[name] || fallback;
+    if (/^https?:$/.test(URL.parse(raw)?.protocol ?? '')) return raw.replace(/\/+$/, '');
+    this.problem(`${name} must be an http:// or https:// URL, not "${raw}"`);
+    return fallback;
+  }
+
+  /** `host:port`. */
+  address(name: Setting, fallback: string): string {
+    const raw = this.#env[name] || fallback;
+    const port = Number(/^[^\s:/]+:(\d{1,5})$/.exec(raw)?.[1] ?? Number.NaN);
+    if (port > 0 && port <= 65_535) return raw;
+    this.problem(`${name} must be host:port, not "${raw}"`);
+    return fallback;
+  }
+
+  logLevel(): LogLevel {
+    return this.oneOf('CHATTERBOX_LOG_LEVEL', 'info', LOG_LEVELS);
+  }
+
+  /** @throws ConfigError with every problem found. */
+  finish(): void {
+    if (this.#problems.length > 0) throw new ConfigError(this.#problems);
+  }
+}
+
+function hint(name: string): string {
+  const closest = Object.keys(SETTINGS)
+    .map((setting) => ({ setting, distance: editDistance(name, setting) }))
+    .sort((a, b) => a.distance - b.distance)[0];
+  return closest !== undefined && closest.distance <= 4 ? `; did you mean ${closest.setting}?` : '';
+}
+
+/** Levenshtein's distance, one row at a time. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitute = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next[j] = Math.min(substitute, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1);
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

@@ -1,0 +1,50 @@
+import { ConfigError } from './config.ts';
+import type { Log } from './log.ts';
+
+/** How long a stop may take before what is left is cut. */
+export const STOP_DEADLINE_MS = 10_000;
+
+/**
+ * Runs a service until SIGTERM or SIGINT, then disposes of it; a second signal ends the process at once, and so
+ * does a stop that takes longer than the deadline. A start that fails prints why and exits with 1.
+ */
+export async function runUntilSignal(start: () => Promise<AsyncDisposable>): Promise<void> {
+  const signalled = signal();
+  try {
+    const service = await start();
+    await signalled;
+    signal().then(() => process.exit(1));
+    setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref();
+    await service[Symbol.asyncDispose]();
+    process.exit(0);
+  } catch (error) {
+    process.stderr.write(`${explain(error)}\n`);
+    process.exit(1);
+  }
+}
+
+/** Disposes in reverse order of opening, each within what is left of the deadline; logs what fails and goes on. */
+export async function disposeAll(resources: AsyncDisposable[], log: Log): Promise<void> {
+  for (const resource of resources.toReversed()) {
+    try {
+      await resource[Symbol.asyncDispose]();
+    } catch (error) {
+      log.error({ err: error }, 'could not close');
+    }
+  }
+}
+
+function signal(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const received = () => {
+    process.off('SIGTERM', received).off('SIGINT', received);
+    resolve();
+  };
+  process.on('SIGTERM', received).on('SIGINT', received);
+  return promise;
+}
+
+function explain(error: unknown): string {
+  if (error instanceof ConfigError) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

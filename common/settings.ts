@@ -1,0 +1,33 @@
+/**
+ * Every environment variable that Chatterbox reads, with what it means. One place, because all services share
+ * one environment: it lets each of them report a mistyped name. `.env.example` shows the same list.
+ */
+export const SETTINGS = {
+  HOST: 'The address that the gateway listens on.',
+  PORT: 'The port of the gateway; 0 takes a free one.',
+  DATA_DIR: 'Where everything is kept: a sub-folder per service.',
+  NODE_ENV: '"production" refuses to start without configured secrets.',
+  CHATTERBOX_LOG_LEVEL: 'fatal, error, warn, info, debug, trace or silent.',
+  CHATTERBOX_SERVICE_SECRET: 'What services present to each other; 32 characters or more.',
+  CHATTERBOX_ISSUER: 'The `iss` of our tokens.',
+  CHATTERBOX_AUDIENCE: 'The `aud` of our tokens.',
+  CHATTERBOX_AUTH_URL: 'Where the other services find the authenticator.',
+  CHATTERBOX_AUTH_HOST: 'The address that the authenticator listens on.',
+  CHATTERBOX_AUTH_PORT: 'The port of the authenticator.',
+  CHATTERBOX_ACCESS_TOKEN_SECONDS: 'How long an access token is valid.',
+  CHATTERBOX_SIGNING_KEYS: 'A file of signing keys (JWK set); made in the data folder when unset.',
+  CHATTERBOX_LOGIN_ATTEMPTS: 'Failed logins per account and address before they are slowed.',
+  CHATTERBOX_USERINFO_URL: 'Where the gateway finds userinfo.',
+  CHATTERBOX_USERINFO_HOST: 'The address that userinfo listens on.',
+  CHATTERBOX_USERINFO_PORT: 'The port of userinfo.',
+  CHATTERBOX_MESSENGER: 'host:port where the others find the messenger.',
+  CHATTERBOX_MESSENGER_HOST: 'The address that the messenger listens on.',
+  CHATTERBOX_MESSENGER_PORT: 'The port of the messenger.',
+  CHATTERBOX_SEND_RATE: 'Messages per second and user, sustained.',
+  CHATTERBOX_SEND_BURST: 'Messages that a user may send at once.',
+  CHATTERBOX_REFLECTION: 'on or off: whether grpcurl may list and describe.',
+  CHATTERBOX_CORS_ORIGINS: 'Origins of web pages that may call us, separated by commas.',
+  CHATTERBOX_TRUST_PROXY: 'Addresses of proxies in front whose X-Forwarded-For is believed.',
+} as const;
+
+export type Setting = keyof typeof SETTINGS;

@@ -1,0 +1,50 @@
+import { invalidField } from './errors.ts';
+
+const PATTERN = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+
+/** Names that would collide with a path or look like the house speaking. */
+const RESERVED = new Set([
+  'admin',
+  'administrator',
+  'anonymous',
+  'chatterbox',
+  'everyone',
+  'friends',
+  'health',
+  'healthz',
+  'help',
+  'me',
+  'moderator',
+  'null',
+  'people',
+  'readyz',
+  'requests',
+  'root',
+  'search',
+  'self',
+  'suggestions',
+  'support',
+  'system',
+  'undefined',
+]);
+
+/**
+ * A username as everybody writes it: NFKC, lower case, without the double quotes that the first app wraps
+ * names in.
+ * @throws ServiceError INVALID_REQUEST naming `field` when that is not a username.
+ */
+export function canonicalUsername(raw: string, field: string): string {
+  const name = raw.replaceAll('"', '').normalize('NFKC').toLowerCase();
+  if (!PATTERN.test(name)) {
+    throw invalidField(
+      field,
+      'must be 1 to 64 of a-z, 0-9, dot, dash and underscore, and begin with a letter or digit',
+    );
+  }
+  return name;
+}
+
+/** Whether nobody may register this canonical name. */
+export function isReservedUsername(name: string): boolean {
+  return RESERVED.has(name);
+}
