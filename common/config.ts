@@ -6,11 +6,36 @@ export type Env = Record<string, string | undefined>;
 /** Thrown at start-up; the message lists every problem in the words of whoever set the environment. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
+  readonly problems: string[];
+
   constructor(problems: string[]) {
+    const list = problems.map((problem) => `  - ${problem}`).join('\n');
     super(
-      `The configuration has ${problems.length} problem(s):\n${problems.map((p) => `  - ${p}`).join('\n')}`,
+      `Chatterbox cannot start: ${problems.length === 1 ? 'a setting is' : 'settings are'} wrong.\n${list}`,
     );
+    this.problems = problems;
   }
+}
+
+/**
+ * What all the readers return, in their order, for several services in one process.
+ * @throws ConfigError with what is wrong in any of them, each problem once.
+ */
+export function readAll<const Readers extends readonly (() => unknown)[]>(
+  readers: Readers,
+): Results<Readers> {
+  const problems = new Set<string>();
+  const configs = readers.map((read) => {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      for (const problem of error.problems) problems.add(problem);
+      return undefined;
+    }
+  });
+  if (problems.size > 0) throw new ConfigError([...problems]);
+  return configs as Results<Readers>;
 }
 
 /**
@@ -119,3 +144,7 @@ function editDistance(a: string, b: string): number {
   }
   return row[b.length] ?? 0;
 }
+
+type Results<Readers extends readonly (() => unknown)[]> = {
+  -readonly [K in keyof Readers]: ReturnType<Readers[K]>;
+};

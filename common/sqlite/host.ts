@@ -56,7 +56,12 @@ export async function hostInWorker<Port extends object>(
     await worker.terminate();
   };
 
-  await call('', []);
+  try {
+    await call('', []);
+  } catch (error) {
+    await worker.terminate();
+    throw error;
+  }
   return new Proxy({} as Port & AsyncDisposable, {
     get(_, name) {
       if (name === Symbol.asyncDispose) return close;

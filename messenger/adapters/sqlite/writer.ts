@@ -1,0 +1,139 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Sync } from '#common/sqlite/host.ts';
+import { openSqlite, transaction } from '#common/sqlite/open.ts';
+import {
+  clientIdKey,
+  commitsOf,
+  type Head,
+  type Original,
+  type Plan,
+  planCommit,
+} from '../../commit-plan.ts';
+import { conversationKey } from '../../conversation-id.ts';
+import type { DeviceCursor, Draft, MessageStore, Outcome } from '../../ports.ts';
+import { MIGRATIONS } from './schema.ts';
+
+/** A journal reader that has not been seen for so long no longer holds the journal; it starts anew from a snapshot. */
+const READER_LIFETIME_MS = 7 * 24 * 3_600_000;
+
+/** The part of the port that writes; one connection, one thread. */
+export type WriterPort = Pick<MessageStore, 'commit' | 'saveCursors' | 'acknowledgeJournal'>;
+
+/** Opened in a worker thread, see `hostInWorker`. */
+export function open(path: string): SqliteWriter {
+  return new SqliteWriter(openSqlite(path, MIGRATIONS));
+}
+
+export class SqliteWriter implements Sync<WriterPort> {
+  readonly #db: DatabaseSync;
+  readonly #sql: ReturnType<typeof prepare>;
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+    this.#sql = prepare(db);
+  }
+
+  commit(drafts: Draft[], now: number): Outcome[] {
+    return transaction(this.#db, () => {
+      const plan = planCommit(drafts, this.#heads(drafts), this.#originals(drafts), now);
+      if (plan.entries.length > 0) this.#write(plan, now);
+      return plan.outcomes;
+    });
+  }
+
+  saveCursors(cursors: DeviceCursor[]): void {
+    transaction(this.#db, () => {
+      for (const { user, device, conversation, seq } of cursors) {
+        this.#sql.saveCursor.run(user, device, conversationKey(conversation), seq);
+      }
+    });
+  }
+
+  acknowledgeJournal(reader: string, cursor: string, now: number): void {
+    transaction(this.#db, () => {
+      this.#sql.saveReader.run(reader, Number(cursor), now);
+      this.#sql.dropReaders.run(now - READER_LIFETIME_MS);
+      this.#sql.prune.run(now - READER_LIFETIME_MS);
+    });
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #heads(drafts: Draft[]): Map<string, Head> {
+    const heads = new Map<string, Head>();
+    for (const { conversation } of drafts) {
+      if (heads.has(conversation)) continue;
+      const row = this.#sql.head.get(conversationKey(conversation)) as Head | undefined;
+      if (row !== undefined) heads.set(conversation, row);
+    }
+    return heads;
+  }
+
+  #originals(drafts: Draft[]): Map<string, Original> {
+    const originals = new Map<string, Original>();
+    for (const draft of drafts) {
+      const key = conversationKey(draft.conversation);
+      const row = this.#sql.original.get(key, draft.sender, draft.clientId) as Original | undefined;
+      if (row !== undefined) originals.set(clientIdKey(draft), row);
+    }
+    return originals;
+  }
+
+  #write(plan: Plan, now: number): void {
+    for (const [id, { isNew, members, lastSeq, messagesSoFar, lastSentAt }] of plan.heads) {
+      const key = conversationKey(id);
+      if (!isNew) this.#sql.raise.run(lastSeq, messagesSoFar, lastSentAt, key);
+      else {
+        this.#sql.create.run(key, id, JSON.stringify(members), lastSeq, messagesSoFar, lastSentAt, now);
+        for (const member of members) this.#sql.addMember.run(member, key);
+      }
+    }
+    for (const e of plan.entries) {
+      const key = conversationKey(e.conversation);
+      this.#sql.append.run(
+        key,
+        e.seq,
+        e.sender,
+        e.clientId,
+        e.contentHash,
+        e.sentAt,
+        e.clientTime,
+        e.messagesSoFar,
+        e.body,
+      );
+    }
+    this.#sql.journal.run(now, JSON.stringify(commitsOf(plan)));
+  }
+}
+
+function prepare(db: DatabaseSync) {
+  const sql = (text: string): StatementSync => db.prepare(text);
+  return {
+    head: sql(`SELECT last_seq AS lastSeq, messages_so_far AS messagesSoFar, last_sent_at AS lastSentAt
+               FROM conversation WHERE key = ?`),
+    original: sql(`SELECT seq, sent_at AS sentAt, content_hash AS contentHash FROM entry
+                   WHERE key = ? AND sender = ? AND client_id = ?`),
+    create:
+      sql(`INSERT INTO conversation (key, id, members, last_seq, messages_so_far, last_sent_at, created_at)
+                 VALUES (?, ?, ?, ?, ?, ?, ?)`),
+    addMember: sql('INSERT INTO member (user, key) VALUES (?, ?)'),
+    raise: sql('UPDATE conversation SET last_seq = ?, messages_so_far = ?, last_sent_at = ? WHERE key = ?'),
+    append:
+      sql(`INSERT INTO entry (key, seq, sender, client_id, content_hash, sent_at, client_time, messages_so_far, body)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+    // Batches are numbered from the journal's own end; the newest is never pruned, so no number comes twice.
+    journal: sql(
+      'INSERT INTO journal (batch, at, commits) SELECT coalesce(max(batch), 0) + 1, ?, ? FROM journal',
+    ),
+    saveCursor: sql(`INSERT INTO device_cursor (user, device, key, seq) VALUES (?, ?, ?, ?)
+                     ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)`),
+    saveReader: sql(`INSERT INTO journal_reader (name, batch, seen_at) VALUES (?, ?, ?)
+                     ON CONFLICT DO UPDATE SET batch = excluded.batch, seen_at = excluded.seen_at`),
+    dropReaders: sql('DELETE FROM journal_reader WHERE seen_at < ?'),
+    prune: sql(`DELETE FROM journal
+                WHERE (batch <= (SELECT min(batch) FROM journal_reader) OR at < ?)
+                  AND batch < (SELECT max(batch) FROM journal)`),
+  };
+}

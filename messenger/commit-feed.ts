@@ -1,0 +1,69 @@
+import { ServiceError } from '#common/errors.ts';
+import type { JournalPage, MessageStore } from './ports.ts';
+
+export interface CommitFeedOptions {
+  store: Pick<MessageStore, 'journal' | 'journalEnd' | 'snapshot' | 'acknowledgeJournal'>;
+  clock(): number;
+}
+
+const BATCHES_AT_ONCE = 200;
+const CONVERSATIONS_AT_ONCE = 1_000;
+
+/** The journal of commits, followed by other services with a cursor. */
+export class CommitFeed {
+  readonly #options: CommitFeedOptions;
+  #news = Promise.withResolvers<void>();
+
+  constructor(options: CommitFeedOptions) {
+    this.#options = options;
+  }
+
+  /** A batch was committed. */
+  notify(): void {
+    this.#news.resolve();
+    this.#news = Promise.withResolvers();
+  }
+
+  /**
+   * Everything after `cursor`, in commit order, and then what comes, until aborted. A cursor that is not (or no longer) in the
+   * journal starts with a snapshot of all conversations; its pages have no cursor.
+   */
+  async *follow(cursor: string, signal: AbortSignal): AsyncGenerator<JournalPage> {
+    const aborted = new Promise<void>((resolve) =>
+      signal.addEventListener('abort', () => resolve(), { once: true }),
+    );
+    let at = cursor;
+    while (!signal.aborted) {
+      const news = this.#news.promise;
+      const page = await this.#options.store.journal(at, BATCHES_AT_ONCE);
+      if (page === undefined) at = yield* this.#snapshot();
+      else if (page.cursor !== at) {
+        yield page;
+        at = page.cursor;
+      } else await Promise.race([news, aborted]);
+    }
+  }
+
+  /** @throws ServiceError INVALID_REQUEST for a cursor that is none. */
+  async acknowledge(reader: string, cursor: string): Promise<void> {
+    const page = await this.#options.store.journal(cursor, 0);
+    if (page === undefined)
+      throw new ServiceError('INVALID_REQUEST', { detail: 'cursor: is not one of this feed' });
+    await this.#options.store.acknowledgeJournal(reader, cursor, this.#options.clock());
+  }
+
+  /** The end of the journal is read first: what is committed meanwhile comes again after it. */
+  async *#snapshot(): AsyncGenerator<JournalPage, string> {
+    const end = await this.#options.store.journalEnd();
+    let after = '';
+    for (;;) {
+      const commits = await this.#options.store.snapshot(after, CONVERSATIONS_AT_ONCE);
+      const last = commits.at(-1);
+      if (last === undefined) break;
+      yield { commits, cursor: '' };
+      after = last.conversation;
+    }
+    yield { commits: [], cursor: end };
+    return end;
+  }
+}

@@ -1,0 +1,41 @@
+import { ConfigReader, type Env } from '#common/config.ts';
+import type { LogLevel } from '#common/log.ts';
+import { readServiceSecret } from '#common/service-secret.ts';
+import type { Rate } from './send-rate.ts';
+
+export interface MessengerConfig {
+  host: string;
+  /** 0 takes a free one. */
+  port: number;
+  dataDir: string;
+  authUrl: string;
+  serviceSecret: string;
+  issuer: string;
+  audience: string;
+  sendRate: Rate;
+  hasReflection: boolean;
+  logLevel: LogLevel;
+}
+
+/** @throws ConfigError with everything that is wrong. */
+export function readConfig(env: Env): Readonly<MessengerConfig> {
+  const reader = new ConfigReader(env);
+  const dataDir = reader.text('DATA_DIR', './data');
+  const config = {
+    host: reader.text('CHATTERBOX_MESSENGER_HOST', '127.0.0.1'),
+    port: reader.port('CHATTERBOX_MESSENGER_PORT', 9090),
+    dataDir,
+    authUrl: reader.url('CHATTERBOX_AUTH_URL', 'http://127.0.0.1:8081'),
+    serviceSecret: readServiceSecret(reader, dataDir),
+    issuer: reader.text('CHATTERBOX_ISSUER', 'chatterbox'),
+    audience: reader.text('CHATTERBOX_AUDIENCE', 'chatterbox'),
+    sendRate: {
+      perSecond: reader.integer('CHATTERBOX_SEND_RATE', 100, { min: 1, max: 1_000_000 }),
+      burst: reader.integer('CHATTERBOX_SEND_BURST', 1_000, { min: 1, max: 10_000_000 }),
+    },
+    hasReflection: reader.flag('CHATTERBOX_REFLECTION', true),
+    logLevel: reader.logLevel(),
+  };
+  reader.finish();
+  return Object.freeze(config);
+}

@@ -1,0 +1,53 @@
+import type { Log } from '#common/log.ts';
+import type { DeviceCursor, MessageStore } from './ports.ts';
+
+const FLUSH_MS = 250;
+
+/**
+ * Where devices are, gathered and saved a few times a second: a cursor that is lost with the process costs a repeat with
+ * the same seq, never a message.
+ */
+export class Cursors implements AsyncDisposable {
+  readonly #store: Pick<MessageStore, 'saveCursors'>;
+  readonly #log: Log;
+  #unsaved = new Map<string, DeviceCursor>();
+  #timer: NodeJS.Timeout | undefined;
+  #saving: Promise<void> = Promise.resolve();
+
+  constructor(store: Pick<MessageStore, 'saveCursors'>, log: Log) {
+    this.#store = store;
+    this.#log = log;
+  }
+
+  /** The device has everything of the conversation up to `seq`. Cursors only move forward. */
+  move(cursor: DeviceCursor): void {
+    const key = `${cursor.user} ${cursor.conversation} ${cursor.device}`;
+    const unsaved = this.#unsaved.get(key);
+    if (unsaved === undefined || unsaved.seq < cursor.seq) this.#unsaved.set(key, cursor);
+    this.#timer ??= setTimeout(() => this.save(), FLUSH_MS).unref();
+  }
+
+  /** Saves what was moved until now. Fulfils in any case: what could not be saved is kept for the next time. */
+  save(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#saving = this.#saving.then(() => this.#saveOnce());
+    return this.#saving;
+  }
+
+  async #saveOnce(): Promise<void> {
+    const batch = this.#unsaved;
+    if (batch.size === 0) return;
+    this.#unsaved = new Map();
+    try {
+      await this.#store.saveCursors([...batch.values()]);
+    } catch (error) {
+      this.#log.warn({ err: error }, 'could not save device cursors; trying again');
+      for (const cursor of batch.values()) this.move(cursor);
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.save();
+  }
+}

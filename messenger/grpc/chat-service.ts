@@ -1,0 +1,40 @@
+import type { Server } from '@grpc/grpc-js';
+import type { Log } from '#common/log.ts';
+import { type ChatServiceServer, ChatServiceService } from '#proto/org/harshit/messenger/chat/messages.ts';
+import type { Cursors } from '../cursors.ts';
+import type { Hub } from '../hub.ts';
+import type { LiveCalls } from '../live-calls.ts';
+import type { MessageStore } from '../ports.ts';
+import type { Sender } from '../send.ts';
+import type { SendRate } from '../send-rate.ts';
+import { callerOf } from './callers.ts';
+import { toResponse, toSendRequest } from './chat-message.ts';
+import { liveChat } from './live-chat.ts';
+import { decodedByUs, unary } from './methods.ts';
+import { streamMessage } from './stream-message.ts';
+
+export interface ChatServiceOptions {
+  sender: Sender;
+  rate: SendRate;
+  hub: Hub;
+  liveCalls: LiveCalls;
+  store: Pick<MessageStore, 'positions' | 'entries'>;
+  cursors: Cursors;
+  clock(): number;
+  log: Log;
+}
+
+/** The first Chatterbox's service: three ways to send, one of which also receives. */
+export function addChatService(server: Server, options: ChatServiceOptions): void {
+  const { sender, rate, log } = options;
+  const service: ChatServiceServer = {
+    sendMessage: unary(log, async (message, call) => {
+      const { username } = callerOf(call);
+      rate.take(username);
+      return toResponse(await sender.send(username, toSendRequest(message)));
+    }),
+    streamMessage: streamMessage(options),
+    sendMessagesGrpc: liveChat(options),
+  };
+  server.addService(decodedByUs(ChatServiceService), service);
+}

@@ -1,0 +1,223 @@
+import { Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
+import { invalidField, ServiceError, toServiceError } from '#common/errors.ts';
+import type { ChatMessage } from '#proto/org/harshit/messenger/chat/messages.ts';
+import { membersOf } from '../conversation-id.ts';
+import type { Listener } from '../hub.ts';
+import { ImplicitAcks, type Reached } from '../implicit-acks.ts';
+import type { LiveCall } from '../live-calls.ts';
+import type { Entry } from '../ports.ts';
+import { Reader, type Sink } from '../reader.ts';
+import type { Sent } from '../send.ts';
+import { SendWindow } from '../send-window.ts';
+import { callerOf } from './callers.ts';
+import {
+  isAcknowledgement,
+  isHeartbeat,
+  toAcknowledgement,
+  toChatMessage,
+  toRefusal,
+  toSendRequest,
+} from './chat-message.ts';
+import type { ChatServiceOptions } from './chat-service.ts';
+import { endWith, incoming } from './methods.ts';
+import { Outbox } from './outbox.ts';
+
+type Call = ServerDuplexStream<ChatMessage, ChatMessage>;
+
+const SENDS_IN_FLIGHT = 256;
+const DEVICE_NAME = /^[\x21-\x7e]{1,64}$/;
+
+/** SendMessagesGRPC: one stream that both sends and receives. */
+export function liveChat(options: ChatServiceOptions): (call: Call) => void {
+  return (call) => {
+    serve(call, options).catch((thrown: unknown) => endWith(call, thrown, options.log));
+  };
+}
+
+async function serve(call: Call, options: ChatServiceOptions): Promise<void> {
+  using live = options.liveCalls.open(callerOf(call).sessionId);
+  const stream = new ChatStream(call, live, options);
+  const leave = options.hub.join(stream);
+  try {
+    await stream.run();
+  } finally {
+    leave();
+  }
+}
+
+class ChatStream implements Listener, Sink {
+  readonly user: string;
+  readonly device: string;
+  readonly #call: Call;
+  readonly #live: LiveCall;
+  readonly #options: ChatServiceOptions;
+  readonly #reader: Reader;
+  readonly #outbox: Outbox<ChatMessage>;
+  readonly #window: SendWindow;
+  readonly #implicitAcks = new ImplicitAcks();
+  readonly #caughtUp = Promise.withResolvers<void>();
+  readonly #wantsOwn: boolean;
+  /** Client ids of sends on this stream whose answer stands for the entry, which is not delivered on it as well. */
+  readonly #answered = new Set<string>();
+  /** Whether this client acknowledges; then nothing else moves its position. */
+  #acknowledges = false;
+
+  constructor(call: Call, live: LiveCall, options: ChatServiceOptions) {
+    this.user = callerOf(call).username;
+    this.device = deviceOf(call);
+    this.#wantsOwn = call.metadata.get('chatterbox-sync')[0] === '1';
+    this.#call = call;
+    this.#live = live;
+    this.#options = options;
+    this.#reader = new Reader(options.store, this);
+    this.#outbox = new Outbox(call, () => this.#reader.resume());
+    this.#window = new SendWindow(options.sender, SENDS_IN_FLIGHT);
+  }
+
+  /** Serves the stream to its end. Throws what it is to end with, unless the client ended it. */
+  async run(): Promise<void> {
+    const { cursors, store } = this.#options;
+    const interrupted = this.#interrupted();
+    this.#call.sendMetadata(new Metadata());
+    try {
+      await cursors.save();
+      this.#reader.start(await store.positions(this.user, this.device));
+      const end = await Promise.race([this.#takeFrames(), interrupted]);
+      if (end === 'half-closed') await this.#endCleanly();
+    } finally {
+      this.#reader.close();
+      await this.#window.empty();
+    }
+  }
+
+  push(entries: Entry[]): void {
+    this.#reader.push(entries);
+  }
+
+  replaced(): void {
+    this.#live.end(new ServiceError('SESSION_REPLACED'));
+  }
+
+  write(entries: Entry[]): boolean {
+    let hasRoom = true;
+    for (const entry of entries) {
+      if (this.#isWanted(entry)) hasRoom = this.#outbox.write(toChatMessage(entry));
+      this.#outbox.afterWrites(() => this.#implicitAcks.writtenOut(entry, this.#options.clock()));
+    }
+    return hasRoom;
+  }
+
+  caughtUp(): void {
+    this.#caughtUp.resolve();
+  }
+
+  failed(error: unknown): void {
+    this.#live.end(toServiceError(error));
+  }
+
+  /** Rejects with what the stream is to end with, or fulfils when the client has cancelled it. */
+  #interrupted(): Promise<'cancelled'> {
+    const { signal } = this.#live;
+    return new Promise((resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason));
+      this.#call.on('cancelled', () => resolve('cancelled'));
+    });
+  }
+
+  /** Until the half-close, and until what came before it is answered and what was missed is written. */
+  async #takeFrames(): Promise<'half-closed'> {
+    for await (const frame of incoming<ChatMessage>(this.#call)) {
+      if (this.#live.signal.aborted) break;
+      this.#moveImplicitly(this.#implicitAcks.frameReceived(this.#options.clock()));
+      if (isAcknowledgement(frame)) this.#acknowledge(frame);
+      else if (!isHeartbeat(frame)) await this.#send(frame);
+      // A client that does not read its answers is not read either.
+      await this.#outbox.room();
+    }
+    await this.#window.empty();
+    await this.#caughtUp.promise;
+    return 'half-closed';
+  }
+
+  async #endCleanly(): Promise<void> {
+    this.#reader.close();
+    await this.#outbox.flushed();
+    this.#moveImplicitly(this.#implicitAcks.endedCleanly());
+    await this.#options.cursors.save();
+    this.#call.end();
+  }
+
+  async #send(frame: ChatMessage): Promise<void> {
+    const refused = (error: ServiceError) => this.#refuse(frame, error);
+    try {
+      this.#options.rate.take(this.user);
+    } catch (thrown) {
+      return refused(toServiceError(thrown));
+    }
+    let answered: string | undefined;
+    await this.#window.send(this.user, toSendRequest(frame), {
+      admitted: ({ conversation, clientId }) => {
+        if (!hasAnswer(frame, conversation)) return;
+        answered = `${conversation} ${clientId}`;
+        this.#answered.add(answered);
+      },
+      sent: (sent) => {
+        if (sent.isRetry && answered !== undefined) this.#answered.delete(answered);
+        this.#answer(frame, sent);
+      },
+      refused: (error) => {
+        if (answered !== undefined) this.#answered.delete(answered);
+        refused(error);
+      },
+    });
+  }
+
+  /** The first app knows no answers: it gets none, because it sends no client id. */
+  #answer(frame: ChatMessage, sent: Sent): void {
+    if (frame.clientId !== '') this.#outbox.write(toAcknowledgement(frame, sent));
+  }
+
+  #refuse(frame: ChatMessage, error: ServiceError): void {
+    if (frame.clientId === '') this.#live.end(error);
+    else this.#outbox.write(toRefusal(frame, error));
+  }
+
+  #acknowledge({ conversation, seq }: ChatMessage): void {
+    if (!this.#reader.skip(conversation, Number(seq))) {
+      throw new ServiceError('NOT_FOUND', { detail: 'There is no such entry to acknowledge.' });
+    }
+    this.#acknowledges = true;
+    this.#move({ conversation, seq: Number(seq) });
+  }
+
+  #moveImplicitly(reached: Reached[]): void {
+    if (!this.#acknowledges) for (const place of reached) this.#move(place);
+  }
+
+  #move({ conversation, seq }: Reached): void {
+    this.#options.cursors.move({ user: this.user, device: this.device, conversation, seq });
+  }
+
+  /** One's own messages come only where asked for, from other devices; a note to oneself always does. */
+  #isWanted({ conversation, sender, clientId }: Entry): boolean {
+    if (sender !== this.user) return true;
+    if (this.#answered.delete(`${conversation} ${clientId}`)) return false;
+    return this.#wantsOwn || isNoteToSelf(conversation);
+  }
+}
+
+/** Other doors keep positions of their own, hence the prefix. */
+function deviceOf({ metadata }: Call): string {
+  const [device = ''] = metadata.get('chatterbox-device').map(String);
+  if (device === '' || DEVICE_NAME.test(device)) return `chat/${device}`;
+  throw invalidField('chatterbox-device', 'must be 1 to 64 visible ASCII characters');
+}
+
+/** A note to oneself without a client id has no answer: the entry itself comes back, as it did in the first app. */
+function hasAnswer({ clientId }: ChatMessage, conversation: string): boolean {
+  return clientId !== '' || !isNoteToSelf(conversation);
+}
+
+function isNoteToSelf(conversation: string): boolean {
+  return membersOf(conversation)?.length === 1;
+}

@@ -1,0 +1,38 @@
+import type { Entry } from './ports.ts';
+
+/** Somebody who is here: a stream that wants to hear of a user's new entries. */
+export interface Listener {
+  readonly user: string;
+  readonly device: string;
+  /** New entries of one conversation, ascending; a hint, for what is missed stands in the log. Must not throw or wait. */
+  push(entries: Entry[]): void;
+  /** A newer stream of the same device has come. */
+  replaced(): void;
+}
+
+/** Who is here on this node, and what wakes them. */
+export class Hub {
+  readonly #listeners = new Map<string, Map<string, Listener>>();
+
+  /** Adds a listener, ending the older one of its device. The result removes it again. */
+  join(listener: Listener): () => void {
+    const devices = this.#listeners.get(listener.user) ?? new Map<string, Listener>();
+    this.#listeners.set(listener.user, devices);
+    devices.get(listener.device)?.replaced();
+    devices.set(listener.device, listener);
+    return () => {
+      if (devices.get(listener.device) === listener) devices.delete(listener.device);
+      if (devices.size === 0 && this.#listeners.get(listener.user) === devices)
+        this.#listeners.delete(listener.user);
+    };
+  }
+
+  /** Tells all members who are here of committed entries: of several conversations, ascending within each. */
+  publish(entries: Entry[], membersOf: (conversation: string) => readonly string[]): void {
+    for (const [conversation, its] of Map.groupBy(entries, (entry) => entry.conversation)) {
+      for (const member of membersOf(conversation)) {
+        for (const listener of this.#listeners.get(member)?.values() ?? []) listener.push(its);
+      }
+    }
+  }
+}

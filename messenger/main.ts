@@ -1,0 +1,5 @@
+import { runUntilSignal } from '#common/lifecycle.ts';
+import { readConfig } from './config.ts';
+import { startMessenger } from './service.ts';
+
+await runUntilSignal(() => startMessenger(readConfig(process.env)));

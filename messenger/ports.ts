@@ -1,0 +1,129 @@
+/** A send that is allowed and checked: what is left is to commit it. */
+export interface Draft {
+  conversation: string;
+  /** Both members, or the one who writes to themselves. They become the conversation's members if it is new. */
+  members: readonly string[];
+  sender: string;
+  clientId: string;
+  /** 16 bytes over kind and body: whether a retry says the same. */
+  contentHash: Uint8Array;
+  body: string;
+  /** The sender's clock, as sent. */
+  clientTime: bigint;
+}
+
+/** One committed entry of a conversation's log. Times are ms since the epoch. */
+export interface Entry {
+  conversation: string;
+  seq: number;
+  sender: string;
+  clientId: string;
+  sentAt: number;
+  clientTime: bigint;
+  messagesSoFar: number;
+  body: string;
+}
+
+/** What became of a draft: committed now, or committed before under the same client id. */
+export type Outcome =
+  | { kind: 'committed'; seq: number; sentAt: number; messagesSoFar: number }
+  | { kind: 'duplicate'; seq: number; sentAt: number; isSameContent: boolean };
+
+/** How far a device is in one conversation. */
+export interface Position {
+  conversation: string;
+  lastSeq: number;
+  /** Everything up to here has arrived on the device; 0 for nothing. */
+  cursor: number;
+}
+
+export interface DeviceCursor {
+  user: string;
+  device: string;
+  conversation: string;
+  seq: number;
+}
+
+/** Entries of one conversation after a seq. */
+export interface Range {
+  conversation: string;
+  after: number;
+}
+
+export interface ConversationSummary {
+  id: string;
+  members: string[];
+  lastSeq: number;
+  createdAt: number;
+  lastEntry: Entry;
+}
+
+/** What a batch did to one conversation, for those who follow. */
+export interface Commit {
+  conversation: string;
+  lastSeq: number;
+  sentAt: number;
+  members: string[];
+}
+
+export interface JournalPage {
+  commits: Commit[];
+  /** Where to go on. */
+  cursor: string;
+}
+
+/**
+ * The append-only logs of all conversations, and what belongs to them. Every method rejects with UNAVAILABLE when the
+ * storage does not answer; then nothing of that call is stored, unless said otherwise.
+ */
+export interface MessageStore {
+  /**
+   * Commits a batch: all drafts or none, in one transaction that is on disk when the promise fulfils.
+   * - In each conversation new entries get the next seqs in the order of the drafts; seq has no holes.
+   * - A draft whose (conversation, sender, clientId) was committed before, or stands earlier in this batch, is a
+   *   `duplicate` with that entry's seq, and changes nothing.
+   * - `sentAt` is `now`, or the conversation's newest entry's if that is later.
+   * - The same transaction writes the journal. Batches are totally ordered as they were called.
+   */
+  commit(drafts: Draft[], now: number): Promise<Outcome[]>;
+
+  /** Whether the conversation has any entry. */
+  exists(conversation: string): Promise<boolean>;
+
+  /** Every conversation of the user with the device's cursor in it, in no order. */
+  positions(user: string, device: string): Promise<Position[]>;
+
+  /**
+   * Entries of the ranges, range by range in the order given, ascending without holes within each.
+   * Stops at `maxEntries`, or after the entry that exceeds 256 KiB of text; what is missing is asked for again.
+   */
+  entries(ranges: Range[], maxEntries: number): Promise<Entry[]>;
+
+  /** The user's conversations, most recently active first, after the one with `before` (ties by id, descending). */
+  conversations(
+    user: string,
+    before: { sentAt: number; id: string } | undefined,
+    limit: number,
+  ): Promise<ConversationSummary[]>;
+
+  /** Moves cursors forward; one that lies behind what is stored changes nothing. */
+  saveCursors(cursors: DeviceCursor[]): Promise<void>;
+
+  /** Batches after `cursor`, in commit order; undefined when `cursor` is not (or no longer) a place in the journal. */
+  journal(cursor: string, limit: number): Promise<JournalPage | undefined>;
+
+  /** The place after the newest batch. */
+  journalEnd(): Promise<string>;
+
+  /** All conversations by id, as commits, after the one named (empty: from the first). For a reader that starts anew. */
+  snapshot(afterConversation: string, limit: number): Promise<Commit[]>;
+
+  /** Notes that a reader has processed everything up to `cursor`, and forgets what all readers have. */
+  acknowledgeJournal(reader: string, cursor: string, now: number): Promise<void>;
+}
+
+/** Who has an account. */
+export interface Directory {
+  /** Rejects with UNAVAILABLE when the authenticator does not answer. */
+  exists(username: string): Promise<boolean>;
+}

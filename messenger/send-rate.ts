@@ -1,0 +1,54 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { LRUCache } from 'lru-cache';
+import { ServiceError } from '#common/errors.ts';
+
+export interface Rate {
+  /** Messages per second, sustained. */
+  perSecond: number;
+  /** Messages at once. */
+  burst: number;
+}
+
+const REMEMBERED_USERS = 100_000;
+
+/** A token bucket for each user. */
+export class SendRate {
+  readonly #rate: Rate;
+  readonly #clock: () => number;
+  readonly #buckets = new LRUCache<string, Bucket>({ max: REMEMBERED_USERS });
+
+  constructor(rate: Rate, clock: () => number) {
+    this.#rate = rate;
+    this.#clock = clock;
+  }
+
+  /** Takes one message's worth. @throws ServiceError RATE_LIMITED with how long to wait. */
+  take(user: string): void {
+    const waitMs = this.#tryTake(user);
+    if (waitMs > 0) throw new ServiceError('RATE_LIMITED', { retryAfterMs: waitMs });
+  }
+
+  /** Takes one message's worth as soon as there is one. Rejects when aborted. */
+  async wait(user: string, signal: AbortSignal): Promise<void> {
+    for (let ms = this.#tryTake(user); ms > 0; ms = this.#tryTake(user))
+      await delay(ms, undefined, { signal });
+  }
+
+  /** Takes one message's worth and returns 0, or returns for how many ms there is none. */
+  #tryTake(user: string): number {
+    const now = this.#clock();
+    const { perSecond, burst } = this.#rate;
+    const bucket = this.#buckets.get(user) ?? { level: burst, at: now };
+    bucket.level = Math.min(burst, bucket.level + (Math.max(0, now - bucket.at) / 1000) * perSecond);
+    bucket.at = now;
+    this.#buckets.set(user, bucket);
+    if (bucket.level < 1) return Math.ceil(((1 - bucket.level) / perSecond) * 1000);
+    bucket.level -= 1;
+    return 0;
+  }
+}
+
+interface Bucket {
+  level: number;
+  at: number;
+}

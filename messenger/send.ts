@@ -1,0 +1,147 @@
+import { hash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { type FieldViolation, invalidField, ServiceError } from '#common/errors.ts';
+import { canonicalUsername } from '#common/username.ts';
+import { directConversation, membersOf } from './conversation-id.ts';
+import type { Lane } from './lane.ts';
+import type { Directory, Draft, MessageStore, Outcome } from './ports.ts';
+import { uuidv7 } from './uuidv7.ts';
+
+/** What somebody wants to send, as decoded and not yet checked. Empty means not given. */
+export interface SendRequest {
+  /** Who they say they are. */
+  user: string;
+  /** The recipient, or … */
+  friend: string;
+  /** … the conversation. */
+  conversation: string;
+  body: string;
+  clientId: string;
+  clientTime: bigint;
+}
+
+/** An acknowledged message. */
+export interface Sent {
+  conversation: string;
+  seq: number;
+  clientId: string;
+  /** Ms since the epoch. */
+  sentAt: number;
+  /** It was committed by an earlier try. */
+  isRetry: boolean;
+}
+
+export interface SenderOptions {
+  lane: Lane;
+  store: Pick<MessageStore, 'exists'>;
+  directory: Directory;
+  clock(): number;
+}
+
+const MAX_CODE_POINTS = 8_000;
+const CLIENT_ID = /^[\x21-\x7e]{1,64}$/;
+const REMEMBERED_USERS = 100_000;
+
+/** May they send this, and was it sent before? */
+export class Sender {
+  readonly #options: SenderOptions;
+  readonly #known = new LRUCache<string, true>({ max: REMEMBERED_USERS });
+
+  constructor(options: SenderOptions) {
+    this.#options = options;
+  }
+
+  /** Checks and commits one message; fulfils after its commit. @throws what `admit` and `commit` do. */
+  async send(sender: string, request: SendRequest): Promise<Sent> {
+    return this.commit(await this.admit(sender, request));
+  }
+
+  /**
+   * The draft that a request of `sender` (from their token) stands for.
+   * @throws ServiceError INVALID_REQUEST with every field that is wrong; NOT_PERMITTED for another `user`; NOT_FOUND for a
+   * recipient without an account and for somebody else's conversation; UNAVAILABLE when the directory is needed and silent.
+   */
+  async admit(sender: string, request: SendRequest): Promise<Draft> {
+    const members = recipients(sender, request);
+    checkContent(request);
+    if (request.user !== '' && canonicalUsername(request.user, 'user') !== sender) {
+      throw new ServiceError('NOT_PERMITTED', { detail: 'user: must be empty or the name in the token' });
+    }
+    const [one = sender, other = one] = members;
+    const conversation = directConversation(one, other);
+    for (const member of members) if (member !== sender) await this.#requireExists(member, conversation);
+    const { body, clientTime } = request;
+    const clientId = request.clientId || uuidv7(this.#options.clock());
+    return { conversation, members, sender, clientId, contentHash: contentHash(body), body, clientTime };
+  }
+
+  /**
+   * Commits an admitted draft, together with others. Calls commit in their order.
+   * @throws ServiceError CLIENT_ID_REUSED when the id stands for other content, with the original's place; what the lane throws.
+   */
+  async commit(draft: Draft): Promise<Sent> {
+    return acknowledge(draft, await this.#options.lane.submit(draft));
+  }
+
+  /** First contact asks the directory; whoever is in a conversation already need not be asked for. */
+  async #requireExists(user: string, conversation: string): Promise<void> {
+    if (this.#known.has(user)) return;
+    const exists =
+      (await this.#options.store.exists(conversation)) || (await this.#options.directory.exists(user));
+    if (!exists) throw new ServiceError('NOT_FOUND', { detail: 'There is no such user.' });
+    this.#known.set(user, true);
+  }
+}
+
+/** What tells a retry from another message: 16 bytes over the entry's kind and its text. */
+export function contentHash(body: string): Uint8Array {
+  return hash('sha256', `message\0${body}`, 'buffer').subarray(0, 16);
+}
+
+/** The members of the conversation that the request means: those of `conversation`, or the sender and `friend`. */
+function recipients(sender: string, { friend, conversation }: SendRequest): string[] {
+  if (friend !== '' && conversation !== '') {
+    throw invalidField('conversation', 'must not be set together with friend');
+  }
+  if (conversation === '') {
+    if (friend === '') throw invalidField('friend', 'must name the recipient');
+    const name = canonicalUsername(friend, 'friend');
+    return name === sender ? [sender] : [sender, name].sort();
+  }
+  const members = membersOf(conversation);
+  if (!members?.includes(sender))
+    throw new ServiceError('NOT_FOUND', { detail: 'There is no such conversation.' });
+  return members;
+}
+
+function checkContent({ body, clientId }: SendRequest): void {
+  const fields: FieldViolation[] = [];
+  if (body === '') fields.push({ field: 'message', description: 'must not be empty' });
+  if (isLongerThan(body, MAX_CODE_POINTS)) {
+    fields.push({ field: 'message', description: `must have at most ${MAX_CODE_POINTS} characters` });
+  }
+  if (clientId !== '' && !CLIENT_ID.test(clientId)) {
+    fields.push({ field: 'client_id', description: 'must be 1 to 64 visible ASCII characters' });
+  }
+  if (fields.length === 0) return;
+  const detail = fields.map((f) => `${f.field}: ${f.description}`).join('; ');
+  throw new ServiceError('INVALID_REQUEST', { detail, fields });
+}
+
+/** Counts code points only where the cheaper count of UTF-16 units does not decide. */
+function isLongerThan(text: string, codePoints: number): boolean {
+  if (text.length <= codePoints) return false;
+  if (text.length > 2 * codePoints) return true;
+  let count = 0;
+  for (const _ of text) count++;
+  return count > codePoints;
+}
+
+function acknowledge({ conversation, clientId }: Draft, outcome: Outcome): Sent {
+  const { seq, sentAt } = outcome;
+  const isRetry = outcome.kind === 'duplicate';
+  if (!isRetry || outcome.isSameContent) return { conversation, seq, clientId, sentAt, isRetry };
+  throw new ServiceError('CLIENT_ID_REUSED', {
+    metadata: { conversation, client_id: clientId, seq: String(seq), sent_at: String(sentAt) },
+  });
+}

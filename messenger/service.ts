@@ -1,0 +1,81 @@
+import { openDataFolder } from '#common/data-folder.ts';
+import { Authentication } from '#common/identity/authentication.ts';
+import { disposeAll } from '#common/lifecycle.ts';
+import { createLog, type Log } from '#common/log.ts';
+import { httpDirectory } from './adapters/directory-http.ts';
+import { openSqliteStore } from './adapters/store-sqlite.ts';
+import { CommitFeed } from './commit-feed.ts';
+import type { MessengerConfig } from './config.ts';
+import { membersOf } from './conversation-id.ts';
+import { Cursors } from './cursors.ts';
+import { authenticated } from './grpc/callers.ts';
+import { addChatService } from './grpc/chat-service.ts';
+import { addCommitFeedService } from './grpc/commit-feed.ts';
+import { addConversationsService } from './grpc/conversations.ts';
+import { startGrpcServer } from './grpc/server.ts';
+import { Hub } from './hub.ts';
+import { Lane } from './lane.ts';
+import { LiveCalls } from './live-calls.ts';
+import type { MessageStore } from './ports.ts';
+import { Sender } from './send.ts';
+import { SendRate } from './send-rate.ts';
+
+export interface Messenger extends AsyncDisposable {
+  /** `host:port`. */
+  address: string;
+}
+
+/** What tests put in the place of the real thing. */
+export interface MessengerOverrides {
+  log?: Log;
+  clock?: () => number;
+  wrapStore?: (store: MessageStore) => MessageStore;
+}
+
+/** Starts the messenger. Disposing drains it: streams are told to reconnect, what is accepted is committed. */
+export async function startMessenger(
+  config: MessengerConfig,
+  overrides: MessengerOverrides = {},
+): Promise<Messenger> {
+  const { log = createLog('messenger', config.logLevel), clock = Date.now } = overrides;
+  const folder = openDataFolder(config.dataDir, 'messenger');
+  const opened = await openSqliteStore(folder.path);
+  const store = overrides.wrapStore?.(opened) ?? opened;
+  const hub = new Hub();
+  const feed = new CommitFeed({ store, clock });
+  const liveCalls = new LiveCalls();
+  const cursors = new Cursors(store, log);
+  const rate = new SendRate(config.sendRate, clock);
+  const lane = new Lane({
+    store,
+    clock,
+    onCommitted(entries) {
+      hub.publish(entries, (conversation) => membersOf(conversation) ?? []);
+      feed.notify();
+    },
+  });
+  const directory = httpDirectory(config.authUrl, config.serviceSecret);
+  const sender = new Sender({ lane, store, directory, clock });
+  const authentication = new Authentication(config, log);
+  authentication.onSessionEnded((sessionId) => liveCalls.endSession(sessionId));
+
+  const server = await startGrpcServer({
+    ...config,
+    interceptors: [authenticated(authentication, config.serviceSecret)],
+    addServices(grpc) {
+      addChatService(grpc, { sender, rate, hub, liveCalls, store, cursors, clock, log });
+      addConversationsService(grpc, { store, log });
+      addCommitFeedService(grpc, { feed, liveCalls, log });
+    },
+  });
+  log.info({ address: server.address }, 'messenger is listening');
+  return {
+    address: server.address,
+    async [Symbol.asyncDispose]() {
+      server.drain();
+      liveCalls.stop();
+      await disposeAll([opened, cursors, authentication, server], log);
+      folder[Symbol.dispose]();
+    },
+  };
+}

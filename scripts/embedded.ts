@@ -1,0 +1,63 @@
+import { readConfig as readAuthenticatorConfig } from '../authenticator/config.ts';
+import { type AuthenticatorOverrides, startAuthenticator } from '../authenticator/service.ts';
+import { type Env, readAll } from '../common/config.ts';
+import { readConfig as readGatewayConfig } from '../gateway/config.ts';
+import { startGateway } from '../gateway/service.ts';
+import { readConfig as readMessengerConfig } from '../messenger/config.ts';
+import { type MessengerOverrides, startMessenger } from '../messenger/service.ts';
+import { readConfig as readUserinfoConfig } from '../userinfo/config.ts';
+import { startUserinfo } from '../userinfo/service.ts';
+
+export interface Chatterbox extends AsyncDisposable {
+  /** `http://host:port`: everything, for everybody. */
+  url: string;
+}
+
+export interface EmbeddedOverrides {
+  authenticator?: AuthenticatorOverrides;
+  messenger?: MessengerOverrides;
+}
+
+/** Where the services behind the gateway listen: on a free port that only this machine reaches. */
+const PRIVATE = { host: '127.0.0.1', port: 0 };
+
+/**
+ * All four services in this process, meeting over the wire like anywhere else. Disposing stops them from the outside in.
+ * @throws ConfigError with everything that is wrong in `env`.
+ */
+export async function startEmbedded(env: Env, overrides: EmbeddedOverrides = {}): Promise<Chatterbox> {
+  const [authenticatorConfig, messengerConfig, userinfoConfig, gatewayConfig] = readAll([
+    () => readAuthenticatorConfig(env),
+    () => readMessengerConfig(env),
+    () => readUserinfoConfig(env),
+    () => readGatewayConfig(env),
+  ]);
+  await using started = new AsyncDisposableStack();
+  const authenticator = started.use(
+    await startAuthenticator({ ...authenticatorConfig, ...PRIVATE }, overrides.authenticator),
+  );
+  const authUrl = authenticator.url;
+  const messenger = started.use(
+    await startMessenger({ ...messengerConfig, ...PRIVATE, authUrl }, overrides.messenger),
+  );
+  const userinfo = started.use(
+    await startUserinfo({ ...userinfoConfig, ...PRIVATE, authUrl, messenger: messenger.address }),
+  );
+  const gateway = started.use(
+    await startGateway({
+      ...gatewayConfig,
+      authUrl,
+      userinfoUrl: userinfo.url,
+      messenger: messenger.address,
+    }),
+  );
+  const running = started.move();
+  return {
+    url: gateway.url,
+    async [Symbol.asyncDispose]() {
+      // Together: the gateway takes no more calls, while the messenger ends its streams through it.
+      await Promise.all([gateway[Symbol.asyncDispose](), messenger[Symbol.asyncDispose]()]);
+      await running.disposeAsync();
+    },
+  };
+}

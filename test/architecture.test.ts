@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { describe, it } from 'mocha';
+
+const SERVICES = ['gateway', 'authenticator', 'userinfo', 'messenger'];
+const SOURCES = globSync(
+  '{common,gateway,authenticator,userinfo,messenger,scripts,test,bench}/**/*.ts',
+).filter((path) => !path.endsWith('.d.ts'));
+
+/** What a file may import, by where it stands. A rule sees the importer and the import, both from the project's root. */
+const RULES: Record<string, (from: string, to: string) => boolean> = {
+  'services meet over the wire, never by import': (from, to) =>
+    !SERVICES.includes(top(from)) || !SERVICES.includes(top(to)) || top(from) === top(to),
+  'common knows no service': (from, to) => top(from) !== 'common' || ['common', 'proto'].includes(top(to)),
+  'from outside, a service is its service.ts and config.ts': (from, to) =>
+    !['scripts', 'test'].includes(top(from)) ||
+    !SERVICES.includes(top(to)) ||
+    /^\w+\/(service|config)\.ts$/.test(to),
+  'nothing imports a main.ts': (_, to) => !to.endsWith('/main.ts'),
+  'only service.ts and main.ts know a service’s adapters': (from, to) =>
+    !to.includes('/adapters/') || from.includes('/adapters/') || /\/(service|rotate-keys)\.ts$/.test(from),
+  'an adapter knows ports, core types and common, never a transport': (from, to) =>
+    !from.includes('/adapters/') || !/\/(grpc|http)(\/|\.ts)/.test(to) || top(to) === 'common',
+  'the core does no transport': (from, to) =>
+    !isCore(from) || top(to) === 'common' || top(to) === 'proto' || !/^\w+\/(grpc|http)(\/|\.ts)/.test(to),
+  'ports are types only': (from, to) => !from.endsWith('/ports.ts') || to === '',
+};
+
+const DRIVERS = [
+  'express',
+  '@grpc/grpc-js',
+  '@grpc/proto-loader',
+  'node:sqlite',
+  'node:http',
+  'node:http2',
+  'node:net',
+];
+
+describe('the architecture', () => {
+  for (const [rule, allows] of Object.entries(RULES)) {
+    it(rule, () => {
+      const broken = SOURCES.filter((path) => !path.endsWith('.test.ts')).flatMap((from) =>
+        importsOf(from)
+          .filter((to) => !allows(from, to))
+          .map((to) => `${from} imports ${to}`),
+      );
+      assert.deepEqual(broken, []);
+    });
+  }
+
+  it('the environment is read in config.ts, main.ts and scripts only', () => {
+    const readers = SOURCES.filter((path) => /process\.env/.test(readFileSync(path, 'utf8')));
+    assert.deepEqual(
+      readers.filter(
+        (path) => !/(^|\/)(config|main|rotate-keys)\.ts$|^(scripts|test|bench)\/|\.test\.ts$/.test(path),
+      ),
+      [],
+    );
+  });
+
+  it('the core of the messenger and of userinfo uses no driver', () => {
+    const drivers = SOURCES.filter(
+      (path) => /^(messenger|userinfo)\/[\w-]+\.ts$/.test(path) && isCore(path),
+    ).filter((path) => DRIVERS.some((driver) => readFileSync(path, 'utf8').includes(`from '${driver}'`)));
+    assert.deepEqual(drivers, []);
+  });
+});
+
+function top(path: string): string {
+  return path.split('/')[0] ?? '';
+}
+
+/** A file that stands in a service's own folder and is none of the named roles. */
+function isCore(path: string): boolean {
+  return (
+    SERVICES.slice(1).includes(top(path)) &&
+    /^\w+\/[\w-]+\.ts$/.test(path) &&
+    !/\/(main|config|service|http|rotate-keys|fixtures)\.ts$|\.test\.ts$/.test(path)
+  );
+}
+
+/** The project's own files that a file imports at run time or as types. */
+function importsOf(path: string): string[] {
+  const imports = readFileSync(path, 'utf8').matchAll(/(?:from|import\(?|new URL\()\s*'([.#][^']+)'/g);
+  return Array.from(imports, ([, specifier = '']) => {
+    if (specifier.startsWith('#proto/')) return `proto/gen/${specifier.slice(7)}`;
+    if (specifier.startsWith('#common/')) return `common/${specifier.slice(8)}`;
+    return relative('.', join(dirname(path), specifier));
+  });
+}

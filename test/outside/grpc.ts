@@ -1,0 +1,219 @@
+import {
+  type ClientDuplexStream,
+  credentials,
+  loadPackageDefinition,
+  Metadata,
+  type ServiceError,
+  type StatusObject,
+} from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { BadRequest, ErrorInfo, RetryInfo } from '#proto/google/rpc/error_details.ts';
+import { Status } from '#proto/google/rpc/status.ts';
+
+/** An outsider's view of the gRPC side: stubs made by proto-loader from the .proto files. */
+type Stub = any;
+
+const LOADING = { keepCase: true, longs: String, enums: String, defaults: true, oneofs: true };
+const INCLUDE = ['proto', 'node_modules/google-proto-files'];
+
+const current = loadPackageDefinition(
+  loadSync(['org/harshit/messenger/chat/messages.proto', 'chatterbox/v1/conversations.proto'], {
+    ...LOADING,
+    includeDirs: INCLUDE,
+  }),
+) as any;
+const old = loadPackageDefinition(loadSync('test/fixtures/old-app/messages.proto', LOADING)) as any;
+
+/** What a call may carry beside its messages. */
+export interface CallOptions {
+  token?: string | undefined;
+  metadata?: Record<string, string>;
+}
+
+/** Each stub has a connection of its own, as each app would. */
+const OWN_CONNECTION = { 'grpc.use_local_subchannel_pool': 1 };
+
+export function chatStub(url: string): Stub {
+  return new current.org.harshit.messenger.chat.ChatService(
+    addressOf(url),
+    credentials.createInsecure(),
+    OWN_CONNECTION,
+  );
+}
+
+/** The stub of an app that was built with the first file. */
+export function oldChatStub(url: string): Stub {
+  return new old.org.harshit.messenger.chat.ChatService(
+    addressOf(url),
+    credentials.createInsecure(),
+    OWN_CONNECTION,
+  );
+}
+
+export function conversationsStub(url: string): Stub {
+  return new current.chatterbox.v1.ConversationsService(
+    addressOf(url),
+    credentials.createInsecure(),
+    OWN_CONNECTION,
+  );
+}
+
+export function addressOf(url: string): string {
+  return url.replace('http://', '');
+}
+
+export function metadataOf({ token, metadata = {} }: CallOptions): Metadata {
+  const headers = new Metadata();
+  if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
+  for (const [key, value] of Object.entries(metadata)) headers.set(key, value);
+  return headers;
+}
+
+/** One unary call. Rejects with the status. */
+export function unary(stub: Stub, method: string, request: object, options: CallOptions = {}): Promise<any> {
+  return new Promise((resolve, reject) => {
+    const deadline = Date.now() + 15_000;
+    stub[method](
+      request,
+      metadataOf(options),
+      { deadline },
+      (error: ServiceError | null, response: unknown) => (error ? reject(error) : resolve(response)),
+    );
+  });
+}
+
+/** A client stream: sends all, half-closes, and gives the answer. */
+export function streamAll(stub: Stub, messages: Iterable<object>, options: CallOptions): Promise<any> {
+  return new Promise((resolve, reject) => {
+    const call = stub.StreamMessage(metadataOf(options), (error: ServiceError | null, response: unknown) =>
+      error ? reject(error) : resolve(response),
+    );
+    for (const message of messages) call.write(message);
+    call.end();
+  });
+}
+
+/** A message as it comes off the wire. */
+export interface Message {
+  user: string;
+  friend: string;
+  message: string;
+  timestamp: string;
+  client_id: string;
+  conversation: string;
+  seq: string;
+  sent_at: string;
+  error: { code: number; message: string } | null;
+}
+
+/** An open SendMessagesGRPC stream. */
+export class Chat {
+  readonly received: Message[] = [];
+  /** How the stream ended. */
+  readonly ended: Promise<StatusObject>;
+  readonly #call: ClientDuplexStream<object, Message>;
+  #arrived = Promise.withResolvers<void>();
+  #taken = 0;
+
+  constructor(stub: Stub, options: CallOptions) {
+    this.#call = stub.SendMessagesGRPC(metadataOf(options));
+    this.#call.on('data', (message: Message) => {
+      this.received.push(message);
+      this.#arrived.resolve();
+      this.#arrived = Promise.withResolvers();
+    });
+    this.#call.on('error', () => {});
+    this.ended = new Promise((resolve) => this.#call.on('status', resolve));
+    this.ended.then(() => this.#arrived.resolve());
+  }
+
+  /** Fulfils when the server has accepted the stream. */
+  opened(): Promise<void> {
+    return new Promise((resolve) => this.#call.once('metadata', () => resolve()));
+  }
+
+  write(message: object): void {
+    this.#call.write(message);
+  }
+
+  /** The next message that nobody has taken yet; rejects when the stream ends before. */
+  async next(): Promise<Message> {
+    for (;;) {
+      const message = this.received[this.#taken];
+      if (message !== undefined) {
+        this.#taken++;
+        return message;
+      }
+      const arrived = this.#arrived.promise;
+      const end = await Promise.race([arrived, this.ended]);
+      if (end !== undefined && this.received.length === this.#taken)
+        throw new Error(`the stream ended with ${end.code} ${end.details}`);
+    }
+  }
+
+  async take(count: number): Promise<Message[]> {
+    const messages: Message[] = [];
+    while (messages.length < count) messages.push(await this.next());
+    return messages;
+  }
+
+  acknowledge({ conversation, seq }: Pick<Message, 'conversation' | 'seq'>): void {
+    this.#call.write({ conversation, seq });
+  }
+
+  /** Stops reading, as a stalled app does. */
+  pause(): void {
+    this.#call.pause();
+  }
+
+  resume(): void {
+    this.#call.resume();
+  }
+
+  /** The clean end: half-close, then wait for the status. */
+  async end(): Promise<StatusObject> {
+    this.#call.end();
+    return this.ended;
+  }
+
+  /** The unclean end. */
+  async cut(): Promise<void> {
+    this.#call.cancel();
+    await this.ended;
+  }
+}
+
+/** What a status carries for programs. */
+export interface Details {
+  reason?: string;
+  domain?: string;
+  metadata?: Record<string, string>;
+  retryDelayMs?: number;
+  fields?: string[];
+}
+
+/** The google.rpc details of an error. */
+export function detailsOf(error: Pick<StatusObject, 'metadata'>): Details {
+  const [bytes] = error.metadata.get('grpc-status-details-bin');
+  const details: Details = {};
+  for (const { typeUrl, value } of bytes ? Status.decode(bytes as Buffer).details : []) {
+    if (typeUrl.endsWith('ErrorInfo')) Object.assign(details, ErrorInfo.decode(value));
+    if (typeUrl.endsWith('RetryInfo')) {
+      const { seconds = 0n, nanos = 0 } = RetryInfo.decode(value).retryDelay ?? {};
+      details.retryDelayMs = Number(seconds) * 1000 + nanos / 1e6;
+    }
+    if (typeUrl.endsWith('BadRequest'))
+      details.fields = BadRequest.decode(value).fieldViolations.map((f) => f.field);
+  }
+  return details;
+}
+
+/** The error that a promise rejects with. */
+export async function failure(promise: Promise<unknown>): Promise<ServiceError> {
+  return promise.then(
+    (value) => {
+      throw new Error(`expected a failure, got ${JSON.stringify(value)}`);
+    },
+    (error) => error,
+  );
+}

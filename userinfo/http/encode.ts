@@ -1,0 +1,23 @@
+import type { Contact, Friend, FriendRequest, Person } from '../ports.ts';
+
+/** How userinfo shows its things in JSON. Times are RFC 3339 in UTC with milliseconds, or "" for never. */
+
+export function toPerson({ username, displayName, about, avatarUrl }: Person) {
+  return { username, display_name: displayName, about, avatar_url: avatarUrl };
+}
+
+export function toFriend({ username, displayName, since, lastChatted }: Friend) {
+  return { username, display_name: displayName, since: toTime(since), last_chatted: toTime(lastChatted) };
+}
+
+export function toRequest({ username, displayName, since }: FriendRequest) {
+  return { username, display_name: displayName, since: toTime(since) };
+}
+
+export function toContact({ username, lastChatted }: Contact) {
+  return { name: username, lastChat: toTime(lastChatted) };
+}
+
+function toTime(ms: number | null): string {
+  return ms === null ? '' : new Date(ms).toISOString();
+}
