@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 
 export interface HttpServer extends AsyncDisposable {
   /** `http://host:port`, with the port that was really taken. */
@@ -16,19 +16,32 @@ export async function startHttpServer(app: RequestListener, host: string, port: 
     { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000, maxHeaderSize: 32_768 },
     app,
   );
+  const silent = silentSockets(server);
   server.listen(port, host);
   await once(server, 'listening');
   const { port: taken } = server.address() as AddressInfo;
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${taken}`,
-    [Symbol.asyncDispose]: () => drain(server),
+    [Symbol.asyncDispose]: () => drain(server, silent),
   };
 }
 
-async function drain(server: Server): Promise<void> {
+/** Connections that have not asked anything yet, as callers open in advance: Node does not count them as idle. */
+function silentSockets(server: Server): Set<Socket> {
+  const silent = new Set<Socket>();
+  server.on('connection', (socket) => {
+    silent.add(socket);
+    socket.once('close', () => silent.delete(socket));
+  });
+  server.on('request', (request) => silent.delete(request.socket));
+  return silent;
+}
+
+async function drain(server: Server, silent: Set<Socket>): Promise<void> {
   const closed = once(server, 'close');
   server.close();
   server.closeIdleConnections();
+  for (const socket of silent) socket.destroy();
   const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
   await closed;
   clearTimeout(cut);

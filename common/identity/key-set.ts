@@ -31,12 +31,10 @@ export class RemoteKeySet {
   async get(kid: string): Promise<KeyObject> {
     const age = performance.now() - this.#fetchedAt;
     const isUnknown = !this.#keys.has(kid);
-    if (age > REFRESH_MS || (isUnknown && age > UNKNOWN_KEY_PAUSE_MS)) {
-      const fetching = this.load().catch((cause: unknown) => {
-        if (!this.isLoaded) throw new ServiceError('UNAVAILABLE', { retryAfterMs: 1_000, cause });
-      });
-      if (isUnknown) await fetching;
-    }
+    if (age > REFRESH_MS || (isUnknown && age > UNKNOWN_KEY_PAUSE_MS)) this.load().catch(() => {});
+    // Not only the fetch that this call began: one that is under way may bring the key.
+    if (isUnknown) await this.#fetching?.catch(() => {});
+    if (!this.isLoaded) throw new ServiceError('UNAVAILABLE', { retryAfterMs: 1_000 });
     const key = this.#keys.get(kid);
     if (key === undefined) throw new ServiceError('UNAUTHENTICATED');
     return key;

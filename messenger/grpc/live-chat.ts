@@ -78,6 +78,8 @@ class ChatStream implements Listener, Sink {
   async run(): Promise<void> {
     const { cursors, store } = this.#options;
     const interrupted = this.#interrupted();
+    // It may come before anybody waits for it.
+    interrupted.catch(() => {});
     this.#call.sendMetadata(new Metadata());
     try {
       await cursors.save();

@@ -37,8 +37,9 @@ export function createUserinfoApp(parts: AppParts): Express {
     app.use('/chat', identified(parts.authentication), personal, jsonBody);
     addRoutes(app, {
       ...contactRoutes(parts),
-      ...friendRoutes(parts),
+      // Before the friends: the path of requests would be that of a friend called so.
       ...requestRoutes(parts),
+      ...friendRoutes(parts),
       ...peopleRoutes(parts),
     });
   });

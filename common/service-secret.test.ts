@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'mocha';
+import { ConfigReader, type Env } from './config.ts';
+import { readServiceSecret, requireServiceSecret } from './service-secret.ts';
+
+function read(env: Env, dataDir: string): string {
+  const reader = new ConfigReader(env);
+  const secret = readServiceSecret(reader, dataDir);
+  reader.finish();
+  return secret;
+}
+
+describe('the service secret', () => {
+  it('is made once in the data folder, for its owner only, and shared by all that read it there', () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'chatterbox-'));
+    const secret = read({}, dataDir);
+    assert.ok(secret.length >= 32);
+    assert.equal(read({}, dataDir), secret);
+    assert.equal(statSync(join(dataDir, 'service-secret')).mode & 0o777, 0o600);
+    rmSync(dataDir, { recursive: true });
+  });
+
+  it('must be configured in production, and be long enough', () => {
+    assert.throws(() => read({ NODE_ENV: 'production' }, '/nowhere'), /must be set in production/);
+    assert.throws(() => read({ CHATTERBOX_SERVICE_SECRET: 'short' }, '/nowhere'), /32 characters/);
+    assert.equal(
+      read({ CHATTERBOX_SERVICE_SECRET: 'x'.repeat(32), NODE_ENV: 'production' }, '/nowhere'),
+      'x'.repeat(32),
+    );
+  });
+
+  it('lets only its own pass', () => {
+    requireServiceSecret('right', 'right');
+    for (const wrong of ['wrong', 'righ', 'right!', '', undefined, ['right'], Buffer.from('right')]) {
+      assert.throws(() => requireServiceSecret(wrong, 'right'));
+    }
+  });
+});
