@@ -1,4 +1,4 @@
-import type { Commit, Draft, Entry, Outcome } from './ports.ts';
+import type { Commit, Draft, Entry, Outcome, Reached } from './ports.ts';
 
 /** What a conversation's row says, read under its lock. All zero for one that does not exist yet. */
 export interface Head {
@@ -22,6 +22,8 @@ export interface Plan {
   entries: NewEntry[];
   /** The conversations that changed, with their new heads. */
   heads: Map<string, Head & { isNew: boolean; members: readonly string[] }>;
+  /** How far each sender has read by writing, in each conversation. */
+  ownReads: (Reached & { messagesSoFar: number })[];
 }
 
 const NO_HEAD: Head = { lastSeq: 0, messagesSoFar: 0, lastSentAt: 0 };
@@ -36,7 +38,7 @@ export function planCommit(
   originals: ReadonlyMap<string, Original>,
   now: number,
 ): Plan {
-  const plan: Plan = { outcomes: [], entries: [], heads: new Map() };
+  const plan: Plan = { outcomes: [], entries: [], heads: new Map(), ownReads: [] };
   const committed = new Map<string, Original>();
   for (const draft of drafts) {
     const key = clientIdKey(draft);
@@ -51,6 +53,7 @@ export function planCommit(
     const { seq, sentAt, messagesSoFar } = entry;
     plan.outcomes.push({ kind: 'committed', seq, sentAt, messagesSoFar });
   }
+  plan.ownReads = ownReads(plan.entries);
   return plan;
 }
 
@@ -67,6 +70,14 @@ export function commitsOf({ heads }: Plan): Commit[] {
     sentAt: lastSentAt,
     members: [...members],
   }));
+}
+
+/** The last entry of each sender in each conversation. */
+function ownReads(entries: NewEntry[]): Plan['ownReads'] {
+  const last = new Map(entries.map((entry) => [`${entry.conversation} ${entry.sender}`, entry]));
+  return Array.from(last.values(), ({ sender: user, conversation, seq, messagesSoFar }) => {
+    return { user, conversation, seq, messagesSoFar };
+  });
 }
 
 function append(plan: Plan, draft: Draft, stored: Head | undefined, now: number): NewEntry {

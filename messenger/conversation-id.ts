@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { ServiceError } from '#common/errors.ts';
 
 /**
  * A direct conversation is named by its two members in order, `ada:bob`; a username holds no colon.
@@ -13,6 +14,13 @@ export function membersOf(conversation: string): string[] | undefined {
   const [one, other, ...rest] = conversation.split(':');
   if (!one || !other || rest.length > 0 || one > other) return undefined;
   return one === other ? [one] : [one, other];
+}
+
+/** The members of a conversation that `user` is in. @throws ServiceError NOT_FOUND for any other, as if it were absent. */
+export function requireMember(user: string, conversation: string): string[] {
+  const members = membersOf(conversation);
+  if (members?.includes(user)) return members;
+  throw new ServiceError('NOT_FOUND', { detail: 'There is no such conversation.' });
 }
 
 /** The key that a conversation is stored under: 16 bytes, evenly spread, so that no part of an index is hot. */

@@ -1,5 +1,5 @@
 import type { Log } from '#common/log.ts';
-import type { DeviceCursor, MessageStore } from './ports.ts';
+import type { DeviceCursor, Marks, MessageStore } from './ports.ts';
 
 const FLUSH_MS = 250;
 
@@ -9,13 +9,16 @@ const FLUSH_MS = 250;
  */
 export class Cursors implements AsyncDisposable {
   readonly #store: Pick<MessageStore, 'saveCursors'>;
+  readonly #onDelivered: (marks: Marks[]) => void;
   readonly #log: Log;
   #unsaved = new Map<string, DeviceCursor>();
   #timer: NodeJS.Timeout | undefined;
   #saving: Promise<void> = Promise.resolve();
 
-  constructor(store: Pick<MessageStore, 'saveCursors'>, log: Log) {
+  /** `onDelivered` hears of the delivered marks that moved with the cursors. */
+  constructor(store: Pick<MessageStore, 'saveCursors'>, onDelivered: (marks: Marks[]) => void, log: Log) {
     this.#store = store;
+    this.#onDelivered = onDelivered;
     this.#log = log;
   }
 
@@ -40,7 +43,8 @@ export class Cursors implements AsyncDisposable {
     if (batch.size === 0) return;
     this.#unsaved = new Map();
     try {
-      await this.#store.saveCursors([...batch.values()]);
+      const marks = await this.#store.saveCursors([...batch.values()]);
+      if (marks.length > 0) this.#onDelivered(marks);
     } catch (error) {
       this.#log.warn({ err: error }, 'could not save device cursors; trying again');
       for (const cursor of batch.values()) this.move(cursor);

@@ -1,4 +1,5 @@
-import type { Entry } from './ports.ts';
+import { membersOf } from './conversation-id.ts';
+import type { Entry, Marks } from './ports.ts';
 
 /** Somebody who is here: a stream that wants to hear of a user's new entries. */
 export interface Listener {
@@ -6,6 +7,8 @@ export interface Listener {
   readonly device: string;
   /** New entries of one conversation, ascending; a hint, for what is missed stands in the log. Must not throw or wait. */
   push(entries: Entry[]): void;
+  /** Marks that moved, of any member of the user's conversations. Must not throw or wait. */
+  pushMarks?(marks: Marks[]): void;
   /** A newer stream of the same device has come. */
   replaced(): void;
 }
@@ -28,11 +31,20 @@ export class Hub {
   }
 
   /** Tells all members who are here of committed entries: of several conversations, ascending within each. */
-  publish(entries: Entry[], membersOf: (conversation: string) => readonly string[]): void {
+  publish(entries: Entry[]): void {
     for (const [conversation, its] of Map.groupBy(entries, (entry) => entry.conversation)) {
-      for (const member of membersOf(conversation)) {
-        for (const listener of this.#listeners.get(member)?.values() ?? []) listener.push(its);
-      }
+      for (const listener of this.#listenersIn(conversation)) listener.push(its);
     }
+  }
+
+  /** Tells all members who are here of marks that moved. */
+  publishMarks(marks: Marks[]): void {
+    for (const [conversation, its] of Map.groupBy(marks, (mark) => mark.conversation)) {
+      for (const listener of this.#listenersIn(conversation)) listener.pushMarks?.(its);
+    }
+  }
+
+  *#listenersIn(conversation: string): Generator<Listener> {
+    for (const member of membersOf(conversation) ?? []) yield* this.#listeners.get(member)?.values() ?? [];
   }
 }

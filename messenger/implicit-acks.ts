@@ -1,5 +1,5 @@
-/** A place in a conversation that a device has reached. */
-export interface Reached {
+/** A place in a conversation. */
+export interface Place {
   conversation: string;
   seq: number;
 }
@@ -18,14 +18,14 @@ export class ImplicitAcks {
   readonly #settled = new Map<string, number>();
 
   /** The entry, and all before it in its conversation, is written out (or was not meant for this stream). */
-  writtenOut({ conversation, seq }: Reached, now: number): void {
+  writtenOut({ conversation, seq }: Place, now: number): void {
     const slot = Math.ceil(now / SLOT_MS);
     const places = this.#slots.get(slot) ?? new Map<string, number>();
     this.#slots.set(slot, places.set(conversation, seq));
   }
 
   /** The device sent a frame: what has settled until now, each place once. */
-  frameReceived(now: number): Reached[] {
+  frameReceived(now: number): Place[] {
     for (const [slot, places] of this.#slots) {
       if (slot * SLOT_MS + SETTLE_MS > now) break;
       this.#slots.delete(slot);
@@ -35,11 +35,11 @@ export class ImplicitAcks {
   }
 
   /** The device ended the stream cleanly: everything that was written out. */
-  endedCleanly(): Reached[] {
+  endedCleanly(): Place[] {
     return this.frameReceived(Number.POSITIVE_INFINITY);
   }
 
-  #takeSettled(): Reached[] {
+  #takeSettled(): Place[] {
     const reached = Array.from(this.#settled, ([conversation, seq]) => ({ conversation, seq }));
     this.#settled.clear();
     return reached;

@@ -50,12 +50,44 @@ export interface Range {
   after: number;
 }
 
+/** How far a member is in a conversation. Marks only move forward. */
+export interface Marks {
+  conversation: string;
+  member: string;
+  readSeq: number;
+  /** The furthest of the member's devices. */
+  deliveredSeq: number;
+  /** The revision of the member's state that last set these. */
+  revision: number;
+}
+
+/** A place that somebody has reached in a conversation. */
+export interface Reached {
+  user: string;
+  conversation: string;
+  seq: number;
+}
+
 export interface ConversationSummary {
   id: string;
   members: string[];
   lastSeq: number;
   createdAt: number;
   lastEntry: Entry;
+  /** Messages after the user's read mark. */
+  unread: number;
+  marks: Marks[];
+}
+
+/** What a device finds when it opens a session. */
+export interface OpenedDevice {
+  /** It was never here before: its positions are the ends of its conversations. */
+  isNew: boolean;
+  positions: Position[];
+  /** The user's own marks after the revision asked for, and all marks of the others. */
+  marks: Marks[];
+  /** The user's revision now. */
+  revision: number;
 }
 
 /** What a batch did to one conversation, for those who follow. */
@@ -83,6 +115,7 @@ export interface MessageStore {
    * - A draft whose (conversation, sender, clientId) was committed before, or stands earlier in this batch, is a
    *   `duplicate` with that entry's seq, and changes nothing.
    * - `sentAt` is `now`, or the conversation's newest entry's if that is later.
+   * - A sender has read what they wrote: their read mark moves to their entry, without a revision.
    * - The same transaction writes the journal. Batches are totally ordered as they were called.
    */
   commit(drafts: Draft[], now: number): Promise<Outcome[]>;
@@ -94,10 +127,19 @@ export interface MessageStore {
   positions(user: string, device: string): Promise<Position[]>;
 
   /**
+   * Notes that the device is here. One that was never here before starts at the end of all its conversations.
+   * Marks of the user's own are those with a revision after `revision`.
+   */
+  openDevice(user: string, device: string, revision: number): Promise<OpenedDevice>;
+
+  /**
    * Entries of the ranges, range by range in the order given, ascending without holes within each.
    * Stops at `maxEntries`, or after the entry that exceeds 256 KiB of text; what is missing is asked for again.
    */
   entries(ranges: Range[], maxEntries: number): Promise<Entry[]>;
+
+  /** Entries of one conversation before a seq, descending, at most `limit` and 256 KiB of text. */
+  entriesBefore(conversation: string, seq: number, limit: number): Promise<Entry[]>;
 
   /** The user's conversations, most recently active first, after the one with `before` (ties by id, descending). */
   conversations(
@@ -106,8 +148,17 @@ export interface MessageStore {
     limit: number,
   ): Promise<ConversationSummary[]>;
 
-  /** Moves cursors forward; one that lies behind what is stored changes nothing. */
-  saveCursors(cursors: DeviceCursor[]): Promise<void>;
+  /**
+   * Moves cursors forward, and with them the delivered marks; one that lies behind what is stored changes nothing.
+   * Returns the marks that moved.
+   */
+  saveCursors(cursors: DeviceCursor[]): Promise<Marks[]>;
+
+  /**
+   * Moves read marks forward, each under the next revision of its user. Returns the user's marks in that conversation as they
+   * are then, and undefined where there is no such entry.
+   */
+  markRead(reads: Reached[]): Promise<(Marks | undefined)[]>;
 
   /** Batches after `cursor`, in commit order; undefined when `cursor` is not (or no longer) a place in the journal. */
   journal(cursor: string, limit: number): Promise<JournalPage | undefined>;

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { type FieldViolation, invalidField, ServiceError } from '#common/errors.ts';
 import { canonicalUsername } from '#common/username.ts';
-import { directConversation, membersOf } from './conversation-id.ts';
+import { directConversation, requireMember } from './conversation-id.ts';
 import type { Lane } from './lane.ts';
 import type { Directory, Draft, MessageStore, Outcome } from './ports.ts';
 import { uuidv7 } from './uuidv7.ts';
@@ -108,10 +108,7 @@ function recipients(sender: string, { friend, conversation }: SendRequest): stri
     const name = canonicalUsername(friend, 'friend');
     return name === sender ? [sender] : [sender, name].sort();
   }
-  const members = membersOf(conversation);
-  if (!members?.includes(sender))
-    throw new ServiceError('NOT_FOUND', { detail: 'There is no such conversation.' });
-  return members;
+  return requireMember(sender, conversation);
 }
 
 function checkContent({ body, clientId }: SendRequest): void {

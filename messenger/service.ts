@@ -6,7 +6,6 @@ import { httpDirectory } from './adapters/directory-http.ts';
 import { openSqliteStore } from './adapters/store-sqlite.ts';
 import { CommitFeed } from './commit-feed.ts';
 import type { MessengerConfig } from './config.ts';
-import { membersOf } from './conversation-id.ts';
 import { Cursors } from './cursors.ts';
 import { authenticated } from './grpc/callers.ts';
 import { addChatService } from './grpc/chat-service.ts';
@@ -17,6 +16,7 @@ import { Hub } from './hub.ts';
 import { Lane } from './lane.ts';
 import { LiveCalls } from './live-calls.ts';
 import type { MessageStore } from './ports.ts';
+import { ReadMarks } from './read-marks.ts';
 import { Sender } from './send.ts';
 import { SendRate } from './send-rate.ts';
 
@@ -44,13 +44,14 @@ export async function startMessenger(
   const hub = new Hub();
   const feed = new CommitFeed({ store, clock });
   const liveCalls = new LiveCalls();
-  const cursors = new Cursors(store, log);
+  const cursors = new Cursors(store, (marks) => hub.publishMarks(marks), log);
+  const readMarks = new ReadMarks(store, hub);
   const rate = new SendRate(config.sendRate, clock);
   const lane = new Lane({
     store,
     clock,
     onCommitted(entries) {
-      hub.publish(entries, (conversation) => membersOf(conversation) ?? []);
+      hub.publish(entries);
       feed.notify();
     },
   });
@@ -64,7 +65,7 @@ export async function startMessenger(
     interceptors: [authenticated(authentication, config.serviceSecret)],
     addServices(grpc) {
       addChatService(grpc, { sender, rate, hub, liveCalls, store, cursors, clock, log });
-      addConversationsService(grpc, { store, log });
+      addConversationsService(grpc, { store, readMarks, log });
       addCommitFeedService(grpc, { feed, liveCalls, log });
     },
   });

@@ -9,6 +9,7 @@ export interface HttpServer extends AsyncDisposable {
 
 /** How long requests in flight may still take when the server stops. */
 const DRAIN_MS = 5_000;
+const SWEEP_MS = 50;
 
 /** Listens, with the time-outs that keep slow callers from holding sockets. Disposing drains, then cuts. */
 export async function startHttpServer(app: RequestListener, host: string, port: number): Promise<HttpServer> {
@@ -42,7 +43,10 @@ async function drain(server: Server, silent: Set<Socket>): Promise<void> {
   server.close();
   server.closeIdleConnections();
   for (const socket of silent) socket.destroy();
+  // A connection kept alive is idle, and may go, once its last answer is out.
+  const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
   const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
   await closed;
   clearTimeout(cut);
+  clearInterval(sweep);
 }

@@ -18,10 +18,13 @@ export async function openSqliteStore(folder: string): Promise<MessageStore & As
   return {
     commit: writer.commit,
     saveCursors: writer.saveCursors,
+    markRead: writer.markRead,
+    openDevice: writer.openDevice,
     acknowledgeJournal: writer.acknowledgeJournal,
     exists: reader.exists,
     positions: reader.positions,
     entries: reader.entries,
+    entriesBefore: reader.entriesBefore,
     conversations: reader.conversations,
     journal: reader.journal,
     journalEnd: reader.journalEnd,

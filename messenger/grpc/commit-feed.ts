@@ -45,10 +45,12 @@ async function serve(call: Call, { feed, liveCalls }: CommitFeedOptions): Promis
   const { reader, cursor } = first.value;
   if (reader === '') throw invalidField('reader', 'must name the reader');
 
-  const taking = takeAcknowledgements(requests, (place) => feed.acknowledge(reader, place)).finally(() =>
-    stopped.abort(),
-  );
-  await Promise.all([taking, send(call, feed.follow(cursor, signal))]);
+  // Either ends the call: the reader by its half-close, we by stopping.
+  await Promise.race([
+    takeAcknowledgements(requests, (place) => feed.acknowledge(reader, place)),
+    send(call, feed.follow(cursor, signal)),
+  ]);
+  stopped.abort();
   live.signal.throwIfAborted();
   call.end();
 }

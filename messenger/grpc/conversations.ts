@@ -3,40 +3,53 @@ import { z } from 'zod';
 import { invalidField, ServiceError } from '#common/errors.ts';
 import type { Log } from '#common/log.ts';
 import {
-  type Conversation,
   type ConversationsServiceServer,
   ConversationsServiceService,
   type ListConversationsRequest,
   type ListConversationsResponse,
   type ListEntriesRequest,
   type ListEntriesResponse,
-  type Entry as WireEntry,
 } from '#proto/chatterbox/v1/conversations.ts';
-import type { Timestamp } from '#proto/google/protobuf/timestamp.ts';
-import { membersOf } from '../conversation-id.ts';
+import { requireMember } from '../conversation-id.ts';
 import { pageSize, readPageToken, writePageToken } from '../paging.ts';
-import type { ConversationSummary, Entry, MessageStore } from '../ports.ts';
+import type { Entry, MessageStore } from '../ports.ts';
+import type { ReadMarks } from '../read-marks.ts';
 import { callerOf } from './callers.ts';
+import { toConversation, toWireEntry, toWireMarks } from './encode.ts';
 import { decodedByUs, unary } from './methods.ts';
 
 export interface ConversationsOptions {
-  store: Pick<MessageStore, 'conversations' | 'entries' | 'exists'>;
+  store: Pick<MessageStore, 'conversations' | 'entries' | 'entriesBefore' | 'exists'>;
+  readMarks: ReadMarks;
   log: Log;
 }
 
 /** What a person's conversations hold. */
-export function addConversationsService(server: Server, { store, log }: ConversationsOptions): void {
+export function addConversationsService(
+  server: Server,
+  { store, readMarks, log }: ConversationsOptions,
+): void {
   const service: ConversationsServiceServer = {
     listConversations: unary(log, (request, call) =>
       listConversations(store, callerOf(call).username, request),
     ),
     listEntries: unary(log, (request, call) => listEntries(store, callerOf(call).username, request)),
+    markRead: unary(log, async ({ conversation, seq }, call) => {
+      const marks = await readMarks.move({ user: callerOf(call).username, conversation, seq: Number(seq) });
+      return { marks: toWireMarks(marks) };
+    }),
   };
   server.addService(decodedByUs(ConversationsServiceService), service);
 }
 
 const InboxPlace = z.strictObject({ sentAt: z.int(), id: z.string() });
-const LogPlace = z.strictObject({ conversation: z.string(), after: z.int().nonnegative() });
+/** Where a page of a log goes on: after a seq, or, descending, before one. */
+const LogPlace = z.strictObject({
+  conversation: z.string(),
+  after: z.int().optional(),
+  before: z.int().optional(),
+});
+type LogPlace = z.infer<typeof LogPlace>;
 
 async function listConversations(
   store: ConversationsOptions['store'],
@@ -60,68 +73,48 @@ async function listEntries(
   request: ListEntriesRequest,
 ): Promise<ListEntriesResponse> {
   const { conversation } = request;
+  requireMember(user, conversation);
   const size = pageSize(request.pageSize);
-  const isVisible = membersOf(conversation)?.includes(user) && (await store.exists(conversation));
-  if (!isVisible) throw new ServiceError('NOT_FOUND', { detail: 'There is no such conversation.' });
-  if (request.afterSeq < 0n) throw invalidField('after_seq', 'must not be negative');
-  const place = readPageToken(request.pageToken, (token) => LogPlace.safeParse(token).data);
+  const place = placeOf(request);
+  if (!(await store.exists(conversation)))
+    throw new ServiceError('NOT_FOUND', { detail: 'There is no such conversation.' });
+  const page = await readPage(store, place, size);
+  const last = page.at(-1);
+  const next =
+    last &&
+    (place.before === undefined ? { conversation, after: last.seq } : { conversation, before: last.seq });
+  // A page may be cut short by its amount of text: only an empty next one proves the end.
+  const hasMore = next !== undefined && (await readPage(store, next, 1)).length > 0;
+  return { entries: page.map(toWireEntry), nextPageToken: hasMore ? writePageToken(next) : '' };
+}
+
+function readPage(
+  store: ConversationsOptions['store'],
+  { conversation, after = 0, before }: LogPlace,
+  size: number,
+): Promise<Entry[]> {
+  if (before !== undefined) return store.entriesBefore(conversation, before, size);
+  return store.entries([{ conversation, after }], size);
+}
+
+function placeOf({
+  conversation,
+  pageToken,
+  afterSeq,
+  beforeSeq,
+  newestFirst,
+}: ListEntriesRequest): LogPlace {
+  const starts = [afterSeq !== 0n, beforeSeq !== 0n, newestFirst].filter(Boolean).length;
+  if (starts > 1) throw invalidField('after_seq', 'must not be set together with before_seq or newest_first');
+  if (afterSeq < 0n) throw invalidField('after_seq', 'must not be negative');
+  if (beforeSeq < 0n) throw invalidField('before_seq', 'must not be negative');
+  const place = readPageToken(pageToken, (token) => LogPlace.safeParse(token).data);
   if (place !== undefined && place.conversation !== conversation) {
     throw invalidField('page_token', 'is not one that this call gave');
   }
-  const after = place?.after ?? Number(request.afterSeq);
-  const entries = await store.entries([{ conversation, after }], size + 1);
-  const page = entries.slice(0, size);
-  const last = page.at(-1);
-  // The store may return fewer than asked for; only an empty next page proves the end then.
-  const hasMore =
-    last !== undefined &&
-    (entries.length > size || (await store.entries([{ conversation, after: last.seq }], 1)).length > 0);
-  return {
-    entries: page.map(toWireEntry),
-    nextPageToken: last && hasMore ? writePageToken({ conversation, after: last.seq }) : '',
-  };
-}
-
-function toConversation({ id, members, lastSeq, createdAt, lastEntry }: ConversationSummary): Conversation {
-  return {
-    id,
-    members,
-    lastSeq: BigInt(lastSeq),
-    lastEntry: toWireEntry(lastEntry),
-    createTime: toTimestamp(BigInt(createdAt)),
-    updateTime: toTimestamp(BigInt(lastEntry.sentAt)),
-  };
-}
-
-function toWireEntry({
-  conversation,
-  seq,
-  sender,
-  clientId,
-  sentAt,
-  clientTime,
-  messagesSoFar,
-  body,
-}: Entry): WireEntry {
-  return {
-    conversation,
-    seq: BigInt(seq),
-    sender,
-    clientId,
-    sentTime: toTimestamp(BigInt(sentAt)),
-    clientTime: clientTime === 0n ? undefined : toTimestamp(clientTime),
-    messagesSoFar: BigInt(messagesSoFar),
-    message: { text: body },
-  };
-}
-
-/** What google.protobuf.Timestamp can say: the years 1 to 9999. */
-const FIRST_MS = -62_135_596_800_000n;
-const LAST_MS = 253_402_300_799_999n;
-
-/** Undefined for a time that a Timestamp cannot say, which only a client's clock can be. */
-function toTimestamp(ms: bigint): Timestamp | undefined {
-  if (ms < FIRST_MS || ms > LAST_MS) return undefined;
-  const fraction = ((ms % 1000n) + 1000n) % 1000n;
-  return { seconds: (ms - fraction) / 1000n, nanos: Number(fraction) * 1_000_000 };
+  if (place !== undefined) return place;
+  if (newestFirst) return { conversation, before: Number.MAX_SAFE_INTEGER };
+  return beforeSeq > 0n
+    ? { conversation, before: Number(beforeSeq) }
+    : { conversation, after: Number(afterSeq) };
 }

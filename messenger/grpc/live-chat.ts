@@ -3,7 +3,7 @@ import { invalidField, ServiceError, toServiceError } from '#common/errors.ts';
 import type { ChatMessage } from '#proto/org/harshit/messenger/chat/messages.ts';
 import { membersOf } from '../conversation-id.ts';
 import type { Listener } from '../hub.ts';
-import { ImplicitAcks, type Reached } from '../implicit-acks.ts';
+import { ImplicitAcks, type Place } from '../implicit-acks.ts';
 import type { LiveCall } from '../live-calls.ts';
 import type { Entry } from '../ports.ts';
 import { Reader, type Sink } from '../reader.ts';
@@ -192,11 +192,11 @@ class ChatStream implements Listener, Sink {
     this.#move({ conversation, seq: Number(seq) });
   }
 
-  #moveImplicitly(reached: Reached[]): void {
+  #moveImplicitly(reached: Place[]): void {
     if (!this.#acknowledges) for (const place of reached) this.#move(place);
   }
 
-  #move({ conversation, seq }: Reached): void {
+  #move({ conversation, seq }: Place): void {
     this.#options.cursors.move({ user: this.user, device: this.device, conversation, seq });
   }
 

@@ -7,11 +7,12 @@ import type {
   ConversationSummary,
   Entry,
   JournalPage,
+  Marks,
   MessageStore,
   Position,
   Range,
 } from '../../ports.ts';
-import { MIGRATIONS } from './schema.ts';
+import { MIGRATIONS, POSITIONS } from './schema.ts';
 import type { WriterPort } from './writer.ts';
 
 const MAX_TEXT = 256 * 1024;
@@ -42,17 +43,18 @@ export class SqliteReader implements Sync<ReaderPort> {
   }
 
   entries(ranges: Range[], maxEntries: number): Entry[] {
-    const entries: Entry[] = [];
-    let text = 0;
+    const page = new EntryPage(maxEntries);
     for (const { conversation, after } of ranges) {
-      for (const row of this.#sql.entries.iterate(conversationKey(conversation), after)) {
-        const entry = toEntry(conversation, row as unknown as EntryRow);
-        entries.push(entry);
-        text += entry.body.length;
-        if (entries.length >= maxEntries || text > MAX_TEXT) return entries;
-      }
+      page.take(conversation, this.#sql.entries.iterate(conversationKey(conversation), after));
+      if (page.isFull) break;
     }
-    return entries;
+    return page.entries;
+  }
+
+  entriesBefore(conversation: string, seq: number, limit: number): Entry[] {
+    const page = new EntryPage(limit);
+    page.take(conversation, this.#sql.entriesBefore.iterate(conversationKey(conversation), seq));
+    return page.entries;
   }
 
   conversations(
@@ -62,12 +64,14 @@ export class SqliteReader implements Sync<ReaderPort> {
   ): ConversationSummary[] {
     const { sentAt, id } = before ?? { sentAt: Number.MAX_SAFE_INTEGER, id: '' };
     const rows = this.#sql.conversations.all(user, sentAt, sentAt, id, limit) as unknown as SummaryRow[];
-    return rows.map(({ id, members, lastSeq, createdAt, ...last }) => ({
+    return rows.map(({ id, members, lastSeq, createdAt, unread, ...last }) => ({
       id,
       members: JSON.parse(members) as string[],
       lastSeq,
       createdAt,
       lastEntry: toEntry(id, last),
+      unread,
+      marks: this.#marks(id),
     }));
   }
 
@@ -96,10 +100,43 @@ export class SqliteReader implements Sync<ReaderPort> {
   close(): void {
     this.#db.close();
   }
+
+  #marks(conversation: string): Marks[] {
+    const rows = this.#sql.marks.all(conversationKey(conversation)) as unknown as Omit<
+      Marks,
+      'conversation'
+    >[];
+    return rows.map((row) => ({ conversation, ...row }));
+  }
 }
 
-function toEntry(conversation: string, { clientTime, ...row }: EntryRow): Entry {
-  return { conversation, ...row, clientTime: BigInt(clientTime) };
+/** Entries until there are enough of them, or enough text in them. */
+class EntryPage {
+  readonly entries: Entry[] = [];
+  readonly #maxEntries: number;
+  #text = 0;
+
+  constructor(maxEntries: number) {
+    this.#maxEntries = maxEntries;
+  }
+
+  get isFull(): boolean {
+    return this.entries.length >= this.#maxEntries || this.#text > MAX_TEXT;
+  }
+
+  take(conversation: string, rows: Iterable<unknown>): void {
+    for (const row of rows) {
+      const entry = toEntry(conversation, row as EntryRow);
+      this.entries.push(entry);
+      this.#text += entry.body.length;
+      if (this.isFull) return;
+    }
+  }
+}
+
+function toEntry(conversation: string, row: EntryRow): Entry {
+  const { seq, sender, clientId, sentAt, clientTime, messagesSoFar, body } = row;
+  return { conversation, seq, sender, clientId, sentAt, clientTime: BigInt(clientTime), messagesSoFar, body };
 }
 
 /** A client's clock may hold any 64-bit number, so it is read as text. */
@@ -110,17 +147,24 @@ function prepare(db: DatabaseSync) {
   const sql = (text: string): StatementSync => db.prepare(text);
   return {
     exists: sql('SELECT 1 FROM conversation WHERE key = ?'),
-    positions: sql(`SELECT c.id AS conversation, c.last_seq AS lastSeq, coalesce(d.seq, 0) AS cursor
-                    FROM member m JOIN conversation c ON c.key = m.key
-                    LEFT JOIN device_cursor d ON d.user = m.user AND d.device = ? AND d.key = m.key
-                    WHERE m.user = ?`),
+    positions: sql(POSITIONS),
     entries: sql(`SELECT ${ENTRY_COLUMNS} FROM entry e WHERE e.key = ? AND e.seq > ? ORDER BY e.seq`),
-    conversations:
-      sql(`SELECT c.id, c.members, c.last_seq AS lastSeq, c.created_at AS createdAt, ${ENTRY_COLUMNS}
-                        FROM member m JOIN conversation c ON c.key = m.key
-                        JOIN entry e ON e.key = c.key AND e.seq = c.last_seq
-                        WHERE m.user = ? AND (c.last_sent_at < ? OR (c.last_sent_at = ? AND c.id < ?))
-                        ORDER BY c.last_sent_at DESC, c.id DESC LIMIT ?`),
+    entriesBefore: sql(
+      `SELECT ${ENTRY_COLUMNS} FROM entry e WHERE e.key = ? AND e.seq < ? ORDER BY e.seq DESC`,
+    ),
+    marks:
+      sql(`SELECT user AS member, read_seq AS readSeq, delivered_seq AS deliveredSeq, revision FROM member
+                WHERE key = ? ORDER BY user`),
+    // The page first, then its newest entries: a person with many conversations does not read them all.
+    conversations: sql(`
+      SELECT page.*, ${ENTRY_COLUMNS} FROM (
+        SELECT c.key, c.id, c.members, c.last_seq AS lastSeq, c.last_sent_at, c.created_at AS createdAt,
+               c.messages_so_far - m.read_messages AS unread
+        FROM member m JOIN conversation c ON c.key = m.key
+        WHERE m.user = ? AND (c.last_sent_at < ? OR (c.last_sent_at = ? AND c.id < ?))
+        ORDER BY c.last_sent_at DESC, c.id DESC LIMIT ?
+      ) page JOIN entry e ON e.key = page.key AND e.seq = page.lastSeq
+      ORDER BY page.last_sent_at DESC, page.id DESC`),
     journalEnds: sql('SELECT coalesce(min(batch), 1) AS first, coalesce(max(batch), 0) AS last FROM journal'),
     journal: sql('SELECT batch, commits FROM journal WHERE batch > ? ORDER BY batch LIMIT ?'),
     snapshot:
@@ -130,4 +174,10 @@ function prepare(db: DatabaseSync) {
 }
 
 type EntryRow = Omit<Entry, 'conversation' | 'clientTime'> & { clientTime: string };
-type SummaryRow = EntryRow & { id: string; members: string; lastSeq: number; createdAt: number };
+type SummaryRow = EntryRow & {
+  id: string;
+  members: string;
+  lastSeq: number;
+  createdAt: number;
+  unread: number;
+};

@@ -17,7 +17,25 @@ export const MIGRATIONS: readonly Migration[] = [
       CREATE TABLE member (
         user TEXT NOT NULL,
         key BLOB NOT NULL REFERENCES conversation,
+        read_seq INTEGER NOT NULL DEFAULT 0,
+        -- The messages_so_far of the entry that is read up to: unread is a subtraction.
+        read_messages INTEGER NOT NULL DEFAULT 0,
+        delivered_seq INTEGER NOT NULL DEFAULT 0,
+        revision INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (user, key)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX member_of ON member (key);
+
+      -- The last revision of each user's personal state.
+      CREATE TABLE person (
+        user TEXT PRIMARY KEY,
+        revision INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+
+      CREATE TABLE device (
+        user TEXT NOT NULL,
+        device TEXT NOT NULL,
+        PRIMARY KEY (user, device)
       ) STRICT, WITHOUT ROWID;
 
       -- A rowid table: bodies are appended where the file ends, and only the two small indexes are random.
@@ -57,3 +75,10 @@ export const MIGRATIONS: readonly Migration[] = [
     `,
   },
 ];
+
+/** Every conversation of a user with a device's cursor: parameters device, user. */
+export const POSITIONS = `
+  SELECT c.id AS conversation, c.last_seq AS lastSeq, coalesce(d.seq, 0) AS cursor
+  FROM member m JOIN conversation c ON c.key = m.key
+  LEFT JOIN device_cursor d ON d.user = m.user AND d.device = ? AND d.key = m.key
+  WHERE m.user = ?`;

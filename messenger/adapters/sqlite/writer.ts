@@ -10,14 +10,26 @@ import {
   planCommit,
 } from '../../commit-plan.ts';
 import { conversationKey } from '../../conversation-id.ts';
-import type { DeviceCursor, Draft, MessageStore, Outcome } from '../../ports.ts';
-import { MIGRATIONS } from './schema.ts';
+import type {
+  DeviceCursor,
+  Draft,
+  Marks,
+  MessageStore,
+  OpenedDevice,
+  Outcome,
+  Position,
+  Reached,
+} from '../../ports.ts';
+import { MIGRATIONS, POSITIONS } from './schema.ts';
 
 /** A journal reader that has not been seen for so long no longer holds the journal; it starts anew from a snapshot. */
 const READER_LIFETIME_MS = 7 * 24 * 3_600_000;
 
 /** The part of the port that writes; one connection, one thread. */
-export type WriterPort = Pick<MessageStore, 'commit' | 'saveCursors' | 'acknowledgeJournal'>;
+export type WriterPort = Pick<
+  MessageStore,
+  'commit' | 'saveCursors' | 'markRead' | 'openDevice' | 'acknowledgeJournal'
+>;
 
 /** Opened in a worker thread, see `hostInWorker`. */
 export function open(path: string): SqliteWriter {
@@ -41,11 +53,42 @@ export class SqliteWriter implements Sync<WriterPort> {
     });
   }
 
-  saveCursors(cursors: DeviceCursor[]): void {
-    transaction(this.#db, () => {
-      for (const { user, device, conversation, seq } of cursors) {
-        this.#sql.saveCursor.run(user, device, conversationKey(conversation), seq);
-      }
+  saveCursors(cursors: DeviceCursor[]): Marks[] {
+    return transaction(this.#db, () =>
+      cursors.flatMap(({ user, device, conversation, seq }) => {
+        const key = conversationKey(conversation);
+        this.#sql.saveCursor.run(user, device, key, seq);
+        const isFurthest = this.#sql.deliver.run(seq, user, key, seq).changes > 0;
+        return isFurthest ? [this.#marks(user, conversation)] : [];
+      }),
+    );
+  }
+
+  markRead(reads: Reached[]): (Marks | undefined)[] {
+    return transaction(this.#db, () =>
+      reads.map(({ user, conversation, seq }) => {
+        const key = conversationKey(conversation);
+        const entry = this.#sql.messagesAt.get(key, seq) as { messagesSoFar: number } | undefined;
+        if (entry === undefined) return undefined;
+        if (this.#sql.read.run(seq, entry.messagesSoFar, user, key, seq).changes > 0) {
+          const { revision } = this.#sql.nextRevision.get(user) as { revision: number };
+          this.#sql.stamp.run(revision, user, key);
+        }
+        return this.#marks(user, conversation);
+      }),
+    );
+  }
+
+  openDevice(user: string, device: string, revision: number): OpenedDevice {
+    return transaction(this.#db, () => {
+      const isNew = this.#sql.addDevice.run(user, device).changes > 0;
+      if (isNew) this.#sql.startAtEnds.run(device, user);
+      return {
+        isNew,
+        positions: this.#sql.positions.all(device, user) as unknown as Position[],
+        marks: this.#sql.marksSince.all(user, user, revision) as unknown as Marks[],
+        revision: (this.#sql.revision.get(user) as { revision: number } | undefined)?.revision ?? 0,
+      };
     });
   }
 
@@ -59,6 +102,14 @@ export class SqliteWriter implements Sync<WriterPort> {
 
   close(): void {
     this.#db.close();
+  }
+
+  #marks(user: string, conversation: string): Marks {
+    const row = this.#sql.marks.get(user, conversationKey(conversation)) as unknown as Omit<
+      Marks,
+      'conversation'
+    >;
+    return { conversation, ...row };
   }
 
   #heads(drafts: Draft[]): Map<string, Head> {
@@ -104,6 +155,9 @@ export class SqliteWriter implements Sync<WriterPort> {
         e.body,
       );
     }
+    for (const { user, conversation, seq, messagesSoFar } of plan.ownReads) {
+      this.#sql.read.run(seq, messagesSoFar, user, conversationKey(conversation), seq);
+    }
     this.#sql.journal.run(now, JSON.stringify(commitsOf(plan)));
   }
 }
@@ -129,6 +183,27 @@ function prepare(db: DatabaseSync) {
     ),
     saveCursor: sql(`INSERT INTO device_cursor (user, device, key, seq) VALUES (?, ?, ?, ?)
                      ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)`),
+    deliver: sql('UPDATE member SET delivered_seq = ? WHERE user = ? AND key = ? AND delivered_seq < ?'),
+    read: sql(
+      'UPDATE member SET read_seq = ?, read_messages = ? WHERE user = ? AND key = ? AND read_seq < ?',
+    ),
+    stamp: sql('UPDATE member SET revision = ? WHERE user = ? AND key = ?'),
+    nextRevision: sql(`INSERT INTO person (user, revision) VALUES (?, 1)
+                       ON CONFLICT DO UPDATE SET revision = revision + 1 RETURNING revision`),
+    revision: sql('SELECT revision FROM person WHERE user = ?'),
+    messagesAt: sql('SELECT messages_so_far AS messagesSoFar FROM entry WHERE key = ? AND seq = ?'),
+    marks:
+      sql(`SELECT user AS member, read_seq AS readSeq, delivered_seq AS deliveredSeq, revision FROM member
+                WHERE user = ? AND key = ?`),
+    marksSince: sql(`SELECT c.id AS conversation, m.user AS member, m.read_seq AS readSeq,
+                       m.delivered_seq AS deliveredSeq, m.revision
+                     FROM member mine JOIN conversation c ON c.key = mine.key JOIN member m ON m.key = mine.key
+                     WHERE mine.user = ? AND (m.user <> ? OR m.revision > ?)`),
+    addDevice: sql('INSERT INTO device (user, device) VALUES (?, ?) ON CONFLICT DO NOTHING'),
+    startAtEnds: sql(`INSERT INTO device_cursor (user, device, key, seq)
+                      SELECT m.user, ?, m.key, c.last_seq FROM member m JOIN conversation c ON c.key = m.key WHERE m.user = ?
+                      ON CONFLICT DO NOTHING`),
+    positions: sql(POSITIONS),
     saveReader: sql(`INSERT INTO journal_reader (name, batch, seen_at) VALUES (?, ?, ?)
                      ON CONFLICT DO UPDATE SET batch = excluded.batch, seen_at = excluded.seen_at`),
     dropReaders: sql('DELETE FROM journal_reader WHERE seen_at < ?'),

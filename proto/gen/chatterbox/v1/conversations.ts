@@ -19,6 +19,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
+import { Entry, Marks } from "./entries.ts";
 
 export const protobufPackage = "chatterbox.v1";
 
@@ -42,16 +43,32 @@ export interface ListEntriesRequest {
   conversation: string;
   /** How many to return, at most 100; 0 means 50. */
   pageSize: number;
-  /** `next_page_token` of the page before; empty to start after `after_seq`. */
+  /** `next_page_token` of the page before; empty for the first page. */
   pageToken: string;
-  /** Entries with a greater seq only; 0 means from the beginning. */
+  /** Ascending from here: entries with a greater seq; 0 means from the beginning. */
   afterSeq: bigint;
+  /** Descending from here: entries with a smaller seq. Not together with `after_seq`. */
+  beforeSeq: bigint;
+  /** Descending from the newest entry. Not together with the two above. */
+  newestFirst: boolean;
 }
 
 export interface ListEntriesResponse {
   entries: Entry[];
   /** Empty on the last page. */
   nextPageToken: string;
+}
+
+export interface MarkReadRequest {
+  /** The conversation's id. */
+  conversation: string;
+  /** Everything up to here is read. */
+  seq: bigint;
+}
+
+export interface MarkReadResponse {
+  /** The caller's marks now. */
+  marks: Marks | undefined;
 }
 
 export interface Conversation {
@@ -61,31 +78,13 @@ export interface Conversation {
   lastSeq: bigint;
   lastEntry: Entry | undefined;
   createTime: Timestamp | undefined;
-  updateTime: Timestamp | undefined;
-}
-
-/** One entry of a conversation's append-only log. */
-export interface Entry {
-  conversation: string;
-  /** 1, 2, 3 and on without holes. */
-  seq: bigint;
-  sender: string;
-  clientId: string;
-  /** The server's clock; never below the entry before it. */
-  sentTime:
+  updateTime:
     | Timestamp
     | undefined;
-  /** The sender's clock, as sent; unset when the sender gave none. */
-  clientTime:
-    | Timestamp
-    | undefined;
-  /** How many messages the conversation holds up to and with this entry. */
-  messagesSoFar: bigint;
-  message?: Message | undefined;
-}
-
-export interface Message {
-  text: string;
+  /** How many messages lie after the caller's read mark. */
+  unread: bigint;
+  /** How far each member is. */
+  marks: Marks[];
 }
 
 function createBaseListConversationsRequest(): ListConversationsRequest {
@@ -203,7 +202,7 @@ export const ListConversationsResponse: MessageFns<ListConversationsResponse> = 
 };
 
 function createBaseListEntriesRequest(): ListEntriesRequest {
-  return { conversation: "", pageSize: 0, pageToken: "", afterSeq: 0n };
+  return { conversation: "", pageSize: 0, pageToken: "", afterSeq: 0n, beforeSeq: 0n, newestFirst: false };
 }
 
 export const ListEntriesRequest: MessageFns<ListEntriesRequest> = {
@@ -222,6 +221,15 @@ export const ListEntriesRequest: MessageFns<ListEntriesRequest> = {
         throw new globalThis.Error("value provided for field message.afterSeq of type int64 too large");
       }
       writer.uint32(32).int64(message.afterSeq);
+    }
+    if (message.beforeSeq !== 0n) {
+      if (BigInt.asIntN(64, message.beforeSeq) !== message.beforeSeq) {
+        throw new globalThis.Error("value provided for field message.beforeSeq of type int64 too large");
+      }
+      writer.uint32(40).int64(message.beforeSeq);
+    }
+    if (message.newestFirst !== false) {
+      writer.uint32(48).bool(message.newestFirst);
     }
     return writer;
   },
@@ -269,6 +277,22 @@ export const ListEntriesRequest: MessageFns<ListEntriesRequest> = {
             }
 
             message.afterSeq = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.beforeSeq = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.newestFirst = reader.bool();
             continue;
           }
         }
@@ -341,8 +365,123 @@ export const ListEntriesResponse: MessageFns<ListEntriesResponse> = {
   },
 };
 
+function createBaseMarkReadRequest(): MarkReadRequest {
+  return { conversation: "", seq: 0n };
+}
+
+export const MarkReadRequest: MessageFns<MarkReadRequest> = {
+  encode(message: MarkReadRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.conversation !== "") {
+      writer.uint32(10).string(message.conversation);
+    }
+    if (message.seq !== 0n) {
+      if (BigInt.asIntN(64, message.seq) !== message.seq) {
+        throw new globalThis.Error("value provided for field message.seq of type int64 too large");
+      }
+      writer.uint32(16).int64(message.seq);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MarkReadRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMarkReadRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.conversation = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.seq = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseMarkReadResponse(): MarkReadResponse {
+  return { marks: undefined };
+}
+
+export const MarkReadResponse: MessageFns<MarkReadResponse> = {
+  encode(message: MarkReadResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.marks !== undefined) {
+      Marks.encode(message.marks, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MarkReadResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMarkReadResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.marks = Marks.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseConversation(): Conversation {
-  return { id: "", members: [], lastSeq: 0n, lastEntry: undefined, createTime: undefined, updateTime: undefined };
+  return {
+    id: "",
+    members: [],
+    lastSeq: 0n,
+    lastEntry: undefined,
+    createTime: undefined,
+    updateTime: undefined,
+    unread: 0n,
+    marks: [],
+  };
 }
 
 export const Conversation: MessageFns<Conversation> = {
@@ -367,6 +506,15 @@ export const Conversation: MessageFns<Conversation> = {
     }
     if (message.updateTime !== undefined) {
       Timestamp.encode(message.updateTime, writer.uint32(50).fork()).join();
+    }
+    if (message.unread !== 0n) {
+      if (BigInt.asIntN(64, message.unread) !== message.unread) {
+        throw new globalThis.Error("value provided for field message.unread of type int64 too large");
+      }
+      writer.uint32(56).int64(message.unread);
+    }
+    for (const v of message.marks) {
+      Marks.encode(v!, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -432,134 +580,12 @@ export const Conversation: MessageFns<Conversation> = {
             message.updateTime = Timestamp.decode(reader, reader.uint32());
             continue;
           }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-};
-
-function createBaseEntry(): Entry {
-  return {
-    conversation: "",
-    seq: 0n,
-    sender: "",
-    clientId: "",
-    sentTime: undefined,
-    clientTime: undefined,
-    messagesSoFar: 0n,
-    message: undefined,
-  };
-}
-
-export const Entry: MessageFns<Entry> = {
-  encode(message: Entry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.conversation !== "") {
-      writer.uint32(10).string(message.conversation);
-    }
-    if (message.seq !== 0n) {
-      if (BigInt.asIntN(64, message.seq) !== message.seq) {
-        throw new globalThis.Error("value provided for field message.seq of type int64 too large");
-      }
-      writer.uint32(16).int64(message.seq);
-    }
-    if (message.sender !== "") {
-      writer.uint32(26).string(message.sender);
-    }
-    if (message.clientId !== "") {
-      writer.uint32(34).string(message.clientId);
-    }
-    if (message.sentTime !== undefined) {
-      Timestamp.encode(message.sentTime, writer.uint32(42).fork()).join();
-    }
-    if (message.clientTime !== undefined) {
-      Timestamp.encode(message.clientTime, writer.uint32(50).fork()).join();
-    }
-    if (message.messagesSoFar !== 0n) {
-      if (BigInt.asIntN(64, message.messagesSoFar) !== message.messagesSoFar) {
-        throw new globalThis.Error("value provided for field message.messagesSoFar of type int64 too large");
-      }
-      writer.uint32(56).int64(message.messagesSoFar);
-    }
-    if (message.message !== undefined) {
-      Message.encode(message.message, writer.uint32(66).fork()).join();
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): Entry {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseEntry();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.conversation = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
-            message.seq = reader.int64() as bigint;
-            continue;
-          }
-          case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
-            message.sender = reader.string();
-            continue;
-          }
-          case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
-            message.clientId = reader.string();
-            continue;
-          }
-          case 5: {
-            if (tag !== 42) {
-              break;
-            }
-
-            message.sentTime = Timestamp.decode(reader, reader.uint32());
-            continue;
-          }
-          case 6: {
-            if (tag !== 50) {
-              break;
-            }
-
-            message.clientTime = Timestamp.decode(reader, reader.uint32());
-            continue;
-          }
           case 7: {
             if (tag !== 56) {
               break;
             }
 
-            message.messagesSoFar = reader.int64() as bigint;
+            message.unread = reader.int64() as bigint;
             continue;
           }
           case 8: {
@@ -567,53 +593,7 @@ export const Entry: MessageFns<Entry> = {
               break;
             }
 
-            message.message = Message.decode(reader, reader.uint32());
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-};
-
-function createBaseMessage(): Message {
-  return { text: "" };
-}
-
-export const Message: MessageFns<Message> = {
-  encode(message: Message, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.text !== "") {
-      writer.uint32(10).string(message.text);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): Message {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseMessage();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.text = reader.string();
+            message.marks.push(Marks.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -644,7 +624,7 @@ export const ConversationsServiceService = {
       Buffer.from(ListConversationsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListConversationsResponse => ListConversationsResponse.decode(value),
   },
-  /** The entries of one conversation, by ascending seq. */
+  /** The entries of one conversation, from any place in either direction. */
   listEntries: {
     path: "/chatterbox.v1.ConversationsService/ListEntries" as const,
     requestStream: false as const,
@@ -654,13 +634,25 @@ export const ConversationsServiceService = {
     responseSerialize: (value: ListEntriesResponse): Buffer => Buffer.from(ListEntriesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListEntriesResponse => ListEntriesResponse.decode(value),
   },
+  /** Moves the caller's read mark forward. A mark behind the stored one changes nothing. */
+  markRead: {
+    path: "/chatterbox.v1.ConversationsService/MarkRead" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: MarkReadRequest): Buffer => Buffer.from(MarkReadRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): MarkReadRequest => MarkReadRequest.decode(value),
+    responseSerialize: (value: MarkReadResponse): Buffer => Buffer.from(MarkReadResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): MarkReadResponse => MarkReadResponse.decode(value),
+  },
 } as const;
 
 export interface ConversationsServiceServer extends UntypedServiceImplementation {
   /** The caller's conversations, the most recently active first. */
   listConversations: handleUnaryCall<ListConversationsRequest, ListConversationsResponse>;
-  /** The entries of one conversation, by ascending seq. */
+  /** The entries of one conversation, from any place in either direction. */
   listEntries: handleUnaryCall<ListEntriesRequest, ListEntriesResponse>;
+  /** Moves the caller's read mark forward. A mark behind the stored one changes nothing. */
+  markRead: handleUnaryCall<MarkReadRequest, MarkReadResponse>;
 }
 
 export interface ConversationsServiceClient extends Client {
@@ -680,7 +672,7 @@ export interface ConversationsServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListConversationsResponse) => void,
   ): ClientUnaryCall;
-  /** The entries of one conversation, by ascending seq. */
+  /** The entries of one conversation, from any place in either direction. */
   listEntries(
     request: ListEntriesRequest,
     callback: (error: ServiceError | null, response: ListEntriesResponse) => void,
@@ -695,6 +687,22 @@ export interface ConversationsServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListEntriesResponse) => void,
+  ): ClientUnaryCall;
+  /** Moves the caller's read mark forward. A mark behind the stored one changes nothing. */
+  markRead(
+    request: MarkReadRequest,
+    callback: (error: ServiceError | null, response: MarkReadResponse) => void,
+  ): ClientUnaryCall;
+  markRead(
+    request: MarkReadRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: MarkReadResponse) => void,
+  ): ClientUnaryCall;
+  markRead(
+    request: MarkReadRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: MarkReadResponse) => void,
   ): ClientUnaryCall;
 }
 
