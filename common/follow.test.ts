@@ -40,7 +40,6 @@ describe('following a feed', () => {
       name: 'silence',
       log,
       cursorOf: String,
-      // biome-ignore lint/correctness/useYield: a feed that says nothing
       async *open(_, signal) {
         opened.resolve();
         await new Promise((resolve) => signal.addEventListener('abort', resolve));

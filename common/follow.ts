@@ -42,7 +42,7 @@ async function run<Item>(options: FollowOptions<Item>, signal: AbortSignal): Pro
       }
     } catch (error) {
       if (!signal.aborted)
-        options.log.warn({ err: error, feed: options.name }, 'feed interrupted; following again');
+        options.log.info({ feed: options.name, cause: String(error) }, 'feed interrupted; following again');
     }
     // Half of the wait is random, so that many followers of a restarted server do not return as one.
     await delay(wait * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {});

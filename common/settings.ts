@@ -25,6 +25,7 @@ export const SETTINGS = {
   CHATTERBOX_MESSENGER_PORT: 'The port of the messenger.',
   CHATTERBOX_SEND_RATE: 'Messages per second and user, sustained.',
   CHATTERBOX_SEND_BURST: 'Messages that a user may send at once.',
+  CHATTERBOX_STREAM_MAX_AGE_SECONDS: 'After about this long a stream is told to reconnect.',
   CHATTERBOX_REFLECTION: 'on or off: whether grpcurl may list and describe.',
   CHATTERBOX_CORS_ORIGINS: 'Origins of web pages that may call us, separated by commas.',
   CHATTERBOX_TRUST_PROXY: 'Addresses of proxies in front whose X-Forwarded-For is believed.',

@@ -13,6 +13,8 @@ export interface MessengerConfig {
   issuer: string;
   audience: string;
   sendRate: Rate;
+  /** A stream ends after this, a tenth more or less, and is to reconnect. */
+  streamMaxAgeSeconds: number;
   hasReflection: boolean;
   logLevel: LogLevel;
 }
@@ -33,6 +35,10 @@ export function readConfig(env: Env): Readonly<MessengerConfig> {
       perSecond: reader.integer('CHATTERBOX_SEND_RATE', 100, { min: 1, max: 1_000_000 }),
       burst: reader.integer('CHATTERBOX_SEND_BURST', 1_000, { min: 1, max: 10_000_000 }),
     },
+    streamMaxAgeSeconds: reader.integer('CHATTERBOX_STREAM_MAX_AGE_SECONDS', 3_600, {
+      min: 1,
+      max: 1_000_000,
+    }),
     hasReflection: reader.flag('CHATTERBOX_REFLECTION', true),
     logLevel: reader.logLevel(),
   };

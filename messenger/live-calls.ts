@@ -7,10 +7,15 @@ export interface LiveCall extends Disposable {
   end(error: ServiceError): void;
 }
 
-/** Every open stream of this node, so that a logout or a stop can end them. */
+/** Every open stream of this node, so that a logout, a stop or old age can end them. */
 export class LiveCalls {
   readonly #calls = new Map<string, Set<AbortController>>();
+  readonly #maxAgeMs: number;
   #isStopping = false;
+
+  constructor(maxAgeMs: number) {
+    this.#maxAgeMs = maxAgeMs;
+  }
 
   /** Registers a stream of a login session. @throws ServiceError RECONNECT when this node is stopping. */
   open(sessionId: string): LiveCall {
@@ -19,10 +24,13 @@ export class LiveCalls {
     this.#calls.set(sessionId, calls);
     const controller = new AbortController();
     calls.add(controller);
+    // A tenth more or less, so that streams that opened together do not return together.
+    const age = setTimeout(() => controller.abort(reconnect()), this.#maxAgeMs * (0.9 + Math.random() / 5));
     return {
       signal: controller.signal,
       end: (error) => controller.abort(error),
       [Symbol.dispose]: () => {
+        clearTimeout(age);
         calls.delete(controller);
         if (calls.size === 0 && this.#calls.get(sessionId) === calls) this.#calls.delete(sessionId);
       },

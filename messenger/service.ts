@@ -12,6 +12,7 @@ import { addChatService } from './grpc/chat-service.ts';
 import { addCommitFeedService } from './grpc/commit-feed.ts';
 import { addConversationsService } from './grpc/conversations.ts';
 import { startGrpcServer } from './grpc/server.ts';
+import { addSessionService } from './grpc/session.ts';
 import { Hub } from './hub.ts';
 import { Lane } from './lane.ts';
 import { LiveCalls } from './live-calls.ts';
@@ -43,7 +44,7 @@ export async function startMessenger(
   const store = overrides.wrapStore?.(opened) ?? opened;
   const hub = new Hub();
   const feed = new CommitFeed({ store, clock });
-  const liveCalls = new LiveCalls();
+  const liveCalls = new LiveCalls(config.streamMaxAgeSeconds * 1_000);
   const cursors = new Cursors(store, (marks) => hub.publishMarks(marks), log);
   const readMarks = new ReadMarks(store, hub);
   const rate = new SendRate(config.sendRate, clock);
@@ -66,6 +67,7 @@ export async function startMessenger(
     addServices(grpc) {
       addChatService(grpc, { sender, rate, hub, liveCalls, store, cursors, clock, log });
       addConversationsService(grpc, { store, readMarks, log });
+      addSessionService(grpc, { sender, rate, hub, liveCalls, store, cursors, readMarks, log });
       addCommitFeedService(grpc, { feed, liveCalls, log });
     },
   });

@@ -51,13 +51,14 @@ export async function startEmbedded(env: Env, overrides: EmbeddedOverrides = {})
       messenger: messenger.address,
     }),
   );
-  const running = started.move();
+  started.move();
   return {
     url: gateway.url,
     async [Symbol.asyncDispose]() {
       // Together: the gateway takes no more calls, while the messenger ends its streams through it.
       await Promise.all([gateway[Symbol.asyncDispose](), messenger[Symbol.asyncDispose]()]);
-      await running.disposeAsync();
+      await userinfo[Symbol.asyncDispose]();
+      await authenticator[Symbol.asyncDispose]();
     },
   };
 }

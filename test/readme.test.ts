@@ -6,7 +6,9 @@ import { SETTINGS } from '#common/settings.ts';
 
 const README = readFileSync('README.md', 'utf8');
 const EXAMPLE = readFileSync('.env.example', 'utf8');
-const DEFAULTS = new Map(Array.from(EXAMPLE.matchAll(/^([A-Z_]+)=(.*)$/gm), ([, name = '', value = '']) => [name, value]));
+const DEFAULTS = new Map(
+  Array.from(EXAMPLE.matchAll(/^([A-Z_]+)=(.*)$/gm), ([, name = '', value = '']) => [name, value]),
+);
 
 describe('the README', () => {
   it('lists every error with its codes', () => {

@@ -21,6 +21,8 @@ export interface CommitFeedOptions {
 
 type Call = ServerDuplexStream<FollowRequest, FollowResponse>;
 
+const PAGES_IN_FLIGHT = 4;
+
 /** Services have no login session that could end. */
 const NO_LOGIN = '';
 
@@ -63,7 +65,7 @@ async function takeAcknowledgements(
 }
 
 async function send(call: Call, pages: AsyncIterable<JournalPage>): Promise<void> {
-  const outbox = new Outbox<FollowResponse>(call, () => {});
+  const outbox = new Outbox<FollowResponse>(call, { limit: PAGES_IN_FLIGHT, onRoom() {} });
   for await (const { commits, cursor } of pages) {
     outbox.write({
       commits: commits.map((c) => ({ ...c, lastSeq: BigInt(c.lastSeq), sentAt: BigInt(c.sentAt) })),

@@ -1,7 +1,9 @@
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
-import { invalidField, ServiceError, toServiceError } from '#common/errors.ts';
+import { ServiceError, toServiceError } from '#common/errors.ts';
 import type { ChatMessage } from '#proto/org/harshit/messenger/chat/messages.ts';
 import { membersOf } from '../conversation-id.ts';
+import { deviceName } from '../device-name.ts';
 import type { Listener } from '../hub.ts';
 import { ImplicitAcks, type Place } from '../implicit-acks.ts';
 import type { LiveCall } from '../live-calls.ts';
@@ -19,13 +21,13 @@ import {
   toSendRequest,
 } from './chat-message.ts';
 import type { ChatServiceOptions } from './chat-service.ts';
-import { endWith, incoming } from './methods.ts';
+import { endWith, incoming, interruption } from './methods.ts';
 import { Outbox } from './outbox.ts';
 
 type Call = ServerDuplexStream<ChatMessage, ChatMessage>;
 
 const SENDS_IN_FLIGHT = 256;
-const DEVICE_NAME = /^[\x21-\x7e]{1,64}$/;
+const WRITES_IN_FLIGHT = 256;
 
 /** SendMessagesGRPC: one stream that both sends and receives. */
 export function liveChat(options: ChatServiceOptions): (call: Call) => void {
@@ -70,16 +72,14 @@ class ChatStream implements Listener, Sink {
     this.#live = live;
     this.#options = options;
     this.#reader = new Reader(options.store, this);
-    this.#outbox = new Outbox(call, () => this.#reader.resume());
+    this.#outbox = new Outbox(call, { limit: WRITES_IN_FLIGHT, onRoom: () => this.#reader.resume() });
     this.#window = new SendWindow(options.sender, SENDS_IN_FLIGHT);
   }
 
   /** Serves the stream to its end. Throws what it is to end with, unless the client ended it. */
   async run(): Promise<void> {
     const { cursors, store } = this.#options;
-    const interrupted = this.#interrupted();
-    // It may come before anybody waits for it.
-    interrupted.catch(() => {});
+    const interrupted = interruption(this.#call, this.#live);
     this.#call.sendMetadata(new Metadata());
     try {
       await cursors.save();
@@ -101,12 +101,11 @@ class ChatStream implements Listener, Sink {
   }
 
   write(entries: Entry[]): boolean {
-    let hasRoom = true;
     for (const entry of entries) {
-      if (this.#isWanted(entry)) hasRoom = this.#outbox.write(toChatMessage(entry));
+      if (this.#isWanted(entry)) this.#outbox.write(toChatMessage(entry));
       this.#outbox.afterWrites(() => this.#implicitAcks.writtenOut(entry, this.#options.clock()));
     }
-    return hasRoom;
+    return this.#outbox.hasRoom;
   }
 
   caughtUp(): void {
@@ -115,15 +114,6 @@ class ChatStream implements Listener, Sink {
 
   failed(error: unknown): void {
     this.#live.end(toServiceError(error));
-  }
-
-  /** Rejects with what the stream is to end with, or fulfils when the client has cancelled it. */
-  #interrupted(): Promise<'cancelled'> {
-    const { signal } = this.#live;
-    return new Promise((resolve, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason));
-      this.#call.on('cancelled', () => resolve('cancelled'));
-    });
   }
 
   /** Until the half-close, and until what came before it is answered and what was missed is written. */
@@ -144,6 +134,9 @@ class ChatStream implements Listener, Sink {
   async #endCleanly(): Promise<void> {
     this.#reader.close();
     await this.#outbox.flushed();
+    // A cancelled stream looks half-closed for a moment.
+    await turnOfTheLoop();
+    if (this.#call.cancelled) return;
     this.#moveImplicitly(this.#implicitAcks.endedCleanly());
     await this.#options.cursors.save();
     this.#call.end();
@@ -208,11 +201,10 @@ class ChatStream implements Listener, Sink {
   }
 }
 
-/** Other doors keep positions of their own, hence the prefix. */
+/** Other doors keep positions of their own, hence the prefix. A device need not have a name. */
 function deviceOf({ metadata }: Call): string {
   const [device = ''] = metadata.get('chatterbox-device').map(String);
-  if (device === '' || DEVICE_NAME.test(device)) return `chat/${device}`;
-  throw invalidField('chatterbox-device', 'must be 1 to 64 visible ASCII characters');
+  return `chat/${device === '' ? '' : deviceName(device, 'chatterbox-device')}`;
 }
 
 /** A note to oneself without a client id has no answer: the entry itself comes back, as it did in the first app. */

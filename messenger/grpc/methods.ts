@@ -10,6 +10,7 @@ import type {
 import { invalidField, ServiceError, toServiceError } from '#common/errors.ts';
 import { toGrpcStatus } from '#common/grpc/status.ts';
 import type { Log } from '#common/log.ts';
+import type { LiveCall } from '../live-calls.ts';
 
 /** The largest request message, bytes. */
 export const MAX_MESSAGE_BYTES = 64 * 1024;
@@ -29,11 +30,23 @@ export function decodedByUs<Service>(service: Service): Service {
 }
 
 /**
- * The requests of a stream, until its half-close. Reading on is what tells the client that there is room.
- * @throws ServiceError INVALID_REQUEST for one that cannot be decoded, and the stream's own error when it breaks.
+ * The requests of a stream, until its half-close or its cancellation. Reading on is what tells the client that there is room.
+ * Not the stream's own iterator, which destroys the stream on an error, and with it what is written and not yet sent.
+ * @throws ServiceError INVALID_REQUEST for one that cannot be decoded.
  */
 export async function* incoming<Request>(call: Readable): AsyncGenerator<Request> {
-  for await (const request of call.iterator({ destroyOnReturn: false })) yield wellFormed(request as Request);
+  let change = Promise.withResolvers<void>();
+  const wake = () => change.resolve();
+  call.on('readable', wake).on('end', wake).on('close', wake);
+  for (;;) {
+    const request = call.read() as Request | null;
+    if (request !== null) yield wellFormed(request);
+    else if (call.readableEnded || call.destroyed) return;
+    else {
+      await change.promise;
+      change = Promise.withResolvers();
+    }
+  }
 }
 
 /** The message, or the INVALID_REQUEST that it arrived as. */
@@ -55,6 +68,17 @@ export function unary<Request, Response>(
         (thrown: unknown) => callback(failureOf(thrown, log)),
       );
   };
+}
+
+/** Rejects with what a live call is to end with, or fulfils when its client has cancelled it. */
+export function interruption(call: Pick<Readable, 'on'>, { signal }: LiveCall): Promise<'cancelled'> {
+  const interrupted = new Promise<'cancelled'>((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason));
+    call.on('cancelled', () => resolve('cancelled'));
+  });
+  // It may come before anybody waits for it.
+  interrupted.catch(() => {});
+  return interrupted;
 }
 
 /** Ends a stream with an error's status. What was written before goes out first. */

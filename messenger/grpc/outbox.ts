@@ -1,10 +1,16 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 
-type Call<Message> = Pick<ServerDuplexStream<unknown, Message>, 'write' | 'on'>;
+export interface OutboxOptions {
+  /** How many writes may wait in this process before the outbox counts as full. */
+  limit: number;
+  /** Called whenever a full outbox has drained to half. */
+  onRoom(): void;
+}
 
 /** The sending half of a stream: writes go out in their order, and whoever writes learns when to stop and what has gone. */
 export class Outbox<Message> {
-  readonly #call: Call<Message>;
+  readonly #call: Pick<ServerDuplexStream<unknown, Message>, 'write'>;
+  readonly #options: OutboxOptions;
   #unwritten = 0;
   /** What waits for the newest write. */
   #afterNewest: (() => void)[] = [];
@@ -12,32 +18,26 @@ export class Outbox<Message> {
   #flushed = Promise.withResolvers<void>();
   #isFull = false;
 
-  /** `onRoom` is called whenever a full outbox has drained. */
-  constructor(call: Call<Message>, onRoom: () => void) {
+  constructor(call: Pick<ServerDuplexStream<unknown, Message>, 'write'>, options: OutboxOptions) {
     this.#call = call;
+    this.#options = options;
     this.#room.resolve();
     this.#flushed.resolve();
-    call.on('drain', () => {
-      this.#isFull = false;
-      this.#room.resolve();
-      onRoom();
-    });
   }
 
-  /** Writes; false means: stop until there is room. */
-  write(message: Message): boolean {
+  get hasRoom(): boolean {
+    return !this.#isFull;
+  }
+
+  write(message: Message): void {
     const after: (() => void)[] = [];
     this.#afterNewest = after;
     if (this.#unwritten++ === 0) this.#flushed = Promise.withResolvers();
-    const hasRoom = this.#call.write(message, (error: unknown) => {
-      if (!error) for (const callback of after) callback();
-      if (--this.#unwritten === 0) this.#flushed.resolve();
-    });
-    if (!hasRoom && !this.#isFull) {
+    if (this.#unwritten >= this.#options.limit && !this.#isFull) {
       this.#isFull = true;
       this.#room = Promise.withResolvers();
     }
-    return hasRoom;
+    this.#call.write(message, (error: unknown) => this.#written(error ? [] : after));
   }
 
   /** Calls back when everything written so far has gone out to the transport; never if that fails. */
@@ -54,5 +54,15 @@ export class Outbox<Message> {
   /** Fulfils when nothing waits to be written. */
   flushed(): Promise<void> {
     return this.#flushed.promise;
+  }
+
+  #written(after: (() => void)[]): void {
+    for (const callback of after) callback();
+    this.#unwritten--;
+    if (this.#unwritten === 0) this.#flushed.resolve();
+    if (!this.#isFull || this.#unwritten > this.#options.limit / 2) return;
+    this.#isFull = false;
+    this.#room.resolve();
+    this.#options.onRoom();
   }
 }

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Server, ServerCredentials, type ServerInterceptor } from '@grpc/grpc-js';
-import { loadFileDescriptorSetFromBuffer, type PackageDefinition } from '@grpc/proto-loader';
+import { loadFileDescriptorSetFromBuffer, loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
-import { HealthImplementation } from 'grpc-health-check';
+import { HealthImplementation, protoPath as healthProto } from 'grpc-health-check';
 
 export interface GrpcServer extends AsyncDisposable {
   /** `host:port`, with the port that was really taken. */
@@ -50,7 +50,8 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
 }
 
 function publicPackages(): PackageDefinition {
-  return loadFileDescriptorSetFromBuffer(readFileSync(PUBLIC_DESCRIPTORS), { keepCase: true });
+  const ours = loadFileDescriptorSetFromBuffer(readFileSync(PUBLIC_DESCRIPTORS), { keepCase: true });
+  return { ...ours, ...loadSync(healthProto, { keepCase: true }) };
 }
 
 function listen(server: Server, address: string): Promise<number> {

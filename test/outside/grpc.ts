@@ -17,10 +17,17 @@ const LOADING = { keepCase: true, longs: String, enums: String, defaults: true, 
 const INCLUDE = ['proto', 'node_modules/google-proto-files'];
 
 const current = loadPackageDefinition(
-  loadSync(['org/harshit/messenger/chat/messages.proto', 'chatterbox/v1/conversations.proto'], {
-    ...LOADING,
-    includeDirs: INCLUDE,
-  }),
+  loadSync(
+    [
+      'org/harshit/messenger/chat/messages.proto',
+      'chatterbox/v1/conversations.proto',
+      'chatterbox/v1/session.proto',
+    ],
+    {
+      ...LOADING,
+      includeDirs: INCLUDE,
+    },
+  ),
 ) as any;
 const old = loadPackageDefinition(loadSync('test/fixtures/old-app/messages.proto', LOADING)) as any;
 
@@ -52,6 +59,14 @@ export function oldChatStub(url: string): Stub {
 
 export function conversationsStub(url: string): Stub {
   return new current.chatterbox.v1.ConversationsService(
+    addressOf(url),
+    credentials.createInsecure(),
+    OWN_CONNECTION,
+  );
+}
+
+export function sessionStub(url: string): Stub {
+  return new current.chatterbox.v1.SessionService(
     addressOf(url),
     credentials.createInsecure(),
     OWN_CONNECTION,
@@ -106,19 +121,19 @@ export interface Message {
   error: { code: number; message: string } | null;
 }
 
-/** An open SendMessagesGRPC stream. */
-export class Chat {
-  readonly received: Message[] = [];
+/** A bidirectional stream, as an app sees it. */
+class LiveStream<Frame> {
+  readonly received: Frame[] = [];
   /** How the stream ended. */
   readonly ended: Promise<StatusObject>;
-  readonly #call: ClientDuplexStream<object, Message>;
+  readonly #call: ClientDuplexStream<object, Frame>;
   #arrived = Promise.withResolvers<void>();
   #taken = 0;
 
-  constructor(stub: Stub, options: CallOptions) {
-    this.#call = stub.SendMessagesGRPC(metadataOf(options));
-    this.#call.on('data', (message: Message) => {
-      this.received.push(message);
+  constructor(call: ClientDuplexStream<object, Frame>) {
+    this.#call = call;
+    this.#call.on('data', (frame: Frame) => {
+      this.received.push(frame);
       this.#arrived.resolve();
       this.#arrived = Promise.withResolvers();
     });
@@ -137,7 +152,7 @@ export class Chat {
   }
 
   /** The next message that nobody has taken yet; rejects when the stream ends before. */
-  async next(): Promise<Message> {
+  async next(): Promise<Frame> {
     for (;;) {
       const message = this.received[this.#taken];
       if (message !== undefined) {
@@ -151,14 +166,10 @@ export class Chat {
     }
   }
 
-  async take(count: number): Promise<Message[]> {
-    const messages: Message[] = [];
+  async take(count: number): Promise<Frame[]> {
+    const messages: Frame[] = [];
     while (messages.length < count) messages.push(await this.next());
     return messages;
-  }
-
-  acknowledge({ conversation, seq }: Pick<Message, 'conversation' | 'seq'>): void {
-    this.#call.write({ conversation, seq });
   }
 
   /** Stops reading, as a stalled app does. */
@@ -180,6 +191,70 @@ export class Chat {
   async cut(): Promise<void> {
     this.#call.cancel();
     await this.ended;
+  }
+}
+
+/** An open SendMessagesGRPC stream. */
+export class Chat extends LiveStream<Message> {
+  constructor(stub: Stub, options: CallOptions) {
+    super(stub.SendMessagesGRPC(metadataOf(options)));
+  }
+
+  acknowledge({ conversation, seq }: Pick<Message, 'conversation' | 'seq'>): void {
+    this.write({ conversation, seq });
+  }
+}
+
+/** A frame of a Session as it comes off the wire. */
+export interface SessionFrame {
+  results: { client_id: string; sent?: { conversation: string; seq: string }; error?: { code: number } }[];
+  entries: {
+    conversation: string;
+    seq: string;
+    sender: string;
+    client_id: string;
+    message: { text: string };
+  }[];
+  gaps: { conversation: string; first_seq: string; last_seq: string }[];
+  marks: {
+    conversation: string;
+    member: string;
+    read_seq: string;
+    delivered_seq: string;
+    revision: string;
+  }[];
+  caught_up: { revision: string } | null;
+  notice: { reason: string } | null;
+  pong: { number: string } | null;
+}
+
+/** An open Session of one device. */
+export class Session extends LiveStream<SessionFrame> {
+  constructor(stub: Stub, options: CallOptions, open: object) {
+    super(stub.Session(metadataOf(options)));
+    this.write(open);
+  }
+
+  /** All frames up to the first that satisfies `isLast`. */
+  async until(isLast: (frame: SessionFrame) => boolean): Promise<SessionFrame[]> {
+    const frames: SessionFrame[] = [];
+    for (;;) {
+      const frame = await this.next();
+      frames.push(frame);
+      if (isLast(frame)) return frames;
+    }
+  }
+
+  /** What came until the opening was told. */
+  caughtUp(): Promise<SessionFrame[]> {
+    return this.until((frame) => frame.caught_up !== null);
+  }
+
+  /** So many entries, over as many frames as it takes. */
+  async entries(count: number): Promise<SessionFrame['entries']> {
+    const entries: SessionFrame['entries'] = [];
+    while (entries.length < count) entries.push(...(await this.next()).entries);
+    return entries;
   }
 }
 

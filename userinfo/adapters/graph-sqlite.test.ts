@@ -20,7 +20,7 @@ describe('the graph in SQLite', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  graphContract(open);
+  describe('as every graph', () => graphContract(open));
 
   it('keeps everything when it is opened again', async () => {
     {
@@ -33,6 +33,21 @@ describe('the graph in SQLite', () => {
     assert.equal(await graph.cursor('accounts'), 'a1');
     assert.equal(await graph.cursor('commits'), 'm1');
     assert.equal((await graph.accept('bob', 'ada', 2))?.lastChatted, 9);
+  });
+
+  it('stores a place in a feed with what was told up to there, or neither', async () => {
+    await using graph = await open();
+    const unstorable = { username: 'bob', displayName: 'Bob', terms: ['bob', 'bob'] };
+    await assert.rejects(graph.seed([named('ada', 'Ada'), unstorable], 'a1'));
+    assert.equal(await graph.person('ada'), undefined);
+    assert.equal(await graph.cursor('accounts'), '');
+    const chats = [
+      { one: 'ada', other: 'bob', at: 1 },
+      { one: 'ada', other: 'cyd', at: 0.5 },
+    ];
+    await assert.rejects(graph.chatted(chats, 'm1'));
+    assert.deepEqual(await graph.contacts('ada', 10), []);
+    assert.equal(await graph.cursor('commits'), '');
   });
 
   it('searches by index, never by reading everybody', async () => {

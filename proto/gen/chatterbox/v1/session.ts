@@ -58,7 +58,7 @@ export interface SessionRequest {
   open:
     | Open
     | undefined;
-  /** Positions that replace the stored ones, at most 500 in a frame, before `open.is_last` closes the opening. */
+  /** Positions that replace the stored ones, at most 500 in a frame; in the opening frames only. */
   positions: Position[];
   /** Committed in their order. One that is refused fails alone. */
   sends: SendRequest[];
@@ -67,7 +67,11 @@ export interface SessionRequest {
   /** Everything up to these places has been read. */
   reads: Position[];
   /** Answered with a pong that carries the same number. */
-  ping: Ping | undefined;
+  ping:
+    | Ping
+    | undefined;
+  /** In an opening frame: another one with positions follows before the session begins. */
+  morePositions: boolean;
 }
 
 export interface Open {
@@ -78,8 +82,6 @@ export interface Open {
   device: string;
   /** The greatest revision that this device has seen in marks of its own user; 0 for none. */
   revision: bigint;
-  /** More frames with positions follow before the session begins. */
-  morePositions: boolean;
 }
 
 /** A place in a conversation. */
@@ -313,7 +315,7 @@ export const SendResponse: MessageFns<SendResponse> = {
 };
 
 function createBaseSessionRequest(): SessionRequest {
-  return { open: undefined, positions: [], sends: [], acks: [], reads: [], ping: undefined };
+  return { open: undefined, positions: [], sends: [], acks: [], reads: [], ping: undefined, morePositions: false };
 }
 
 export const SessionRequest: MessageFns<SessionRequest> = {
@@ -335,6 +337,9 @@ export const SessionRequest: MessageFns<SessionRequest> = {
     }
     if (message.ping !== undefined) {
       Ping.encode(message.ping, writer.uint32(50).fork()).join();
+    }
+    if (message.morePositions !== false) {
+      writer.uint32(56).bool(message.morePositions);
     }
     return writer;
   },
@@ -400,6 +405,14 @@ export const SessionRequest: MessageFns<SessionRequest> = {
             message.ping = Ping.decode(reader, reader.uint32());
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.morePositions = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -414,7 +427,7 @@ export const SessionRequest: MessageFns<SessionRequest> = {
 };
 
 function createBaseOpen(): Open {
-  return { device: "", revision: 0n, morePositions: false };
+  return { device: "", revision: 0n };
 }
 
 export const Open: MessageFns<Open> = {
@@ -427,9 +440,6 @@ export const Open: MessageFns<Open> = {
         throw new globalThis.Error("value provided for field message.revision of type int64 too large");
       }
       writer.uint32(16).int64(message.revision);
-    }
-    if (message.morePositions !== false) {
-      writer.uint32(24).bool(message.morePositions);
     }
     return writer;
   },
@@ -461,14 +471,6 @@ export const Open: MessageFns<Open> = {
             }
 
             message.revision = reader.int64() as bigint;
-            continue;
-          }
-          case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
-            message.morePositions = reader.bool();
             continue;
           }
         }

@@ -1,0 +1,294 @@
+import { Metadata, type Server, type ServerDuplexStream } from '@grpc/grpc-js';
+import { invalidField, ServiceError, toServiceError } from '#common/errors.ts';
+import type { Log } from '#common/log.ts';
+import {
+  type SessionRequest,
+  type SessionResponse,
+  type SessionServiceServer,
+  SessionServiceService,
+  type Position as WirePosition,
+  type SendRequest as WireSend,
+} from '#proto/chatterbox/v1/session.ts';
+import type { Cursors } from '../cursors.ts';
+import { deviceName } from '../device-name.ts';
+import type { Hub, Listener } from '../hub.ts';
+import type { LiveCall, LiveCalls } from '../live-calls.ts';
+import { planOpening } from '../opening.ts';
+import type { Entry, Marks, MessageStore } from '../ports.ts';
+import type { ReadMarks } from '../read-marks.ts';
+import { Reader, type Sink } from '../reader.ts';
+import type { Sender } from '../send.ts';
+import type { SendRate } from '../send-rate.ts';
+import { SendWindow } from '../send-window.ts';
+import { callerOf } from './callers.ts';
+import { decodedByUs, endWith, incoming, interruption, unary } from './methods.ts';
+import { Outbox } from './outbox.ts';
+import { fromWireSend, SessionFrame, toSendResponse } from './session-frame.ts';
+
+export interface SessionOptions {
+  sender: Sender;
+  rate: SendRate;
+  hub: Hub;
+  liveCalls: LiveCalls;
+  store: Pick<MessageStore, 'openDevice' | 'conversations' | 'entries'>;
+  cursors: Cursors;
+  readMarks: ReadMarks;
+  log: Log;
+}
+
+type Call = ServerDuplexStream<SessionRequest, SessionResponse>;
+type Frames = AsyncGenerator<SessionRequest>;
+
+const SENDS_IN_FLIGHT = 1_024;
+/** Each of them up to 256 KiB of text: what a device that does not read may cost. */
+const FRAMES_IN_FLIGHT = 4;
+const OPENING_MS = 10_000;
+const MAX_POSITIONS = 500;
+const INBOX_PAGE = 100;
+
+/** Sending, and the live connection of one device. */
+export function addSessionService(server: Server, options: SessionOptions): void {
+  const { sender, rate, log } = options;
+  const service: SessionServiceServer = {
+    send: unary(log, async (request, call) => {
+      const { username } = callerOf(call);
+      rate.take(username);
+      return toSendResponse(await sender.send(username, fromWireSend(request)));
+    }),
+    session: (call) => {
+      serve(call, options).catch((thrown: unknown) => endWith(call, thrown, log));
+    },
+  };
+  server.addService(decodedByUs(SessionServiceService), service);
+}
+
+async function serve(call: Call, options: SessionOptions): Promise<void> {
+  using live = options.liveCalls.open(callerOf(call).sessionId);
+  call.sendMetadata(new Metadata());
+  const interrupted = interruption(call, live);
+  const frames = incoming<SessionRequest>(call);
+  const asked = await Promise.race([readOpening(frames, live), interrupted]);
+  if (asked === 'cancelled') return;
+  const session = new Session(call, live, asked, options);
+  const leave = options.hub.join(session);
+  try {
+    await session.run(frames, interrupted);
+  } finally {
+    leave();
+  }
+}
+
+/** What the first frames ask for. */
+interface Asked {
+  device: string;
+  revision: number;
+  overrides: Map<string, number>;
+  /** The last frame of the opening, which may hold more than that. */
+  frame: SessionRequest;
+}
+
+/** @throws ServiceError INVALID_REQUEST when the stream does not begin as it should, or not soon. */
+async function readOpening(frames: Frames, live: LiveCall): Promise<Asked> {
+  const late = setTimeout(() => live.end(invalidField('open', 'must come within 10 s')), OPENING_MS);
+  try {
+    let frame = await nextFrame(frames);
+    const { open } = frame;
+    if (open === undefined) throw invalidField('open', 'must be in the first frame');
+    const overrides = new Map<string, number>();
+    takePositions(frame, overrides);
+    while (frame.morePositions) {
+      frame = await nextFrame(frames);
+      takePositions(frame, overrides);
+    }
+    return {
+      device: deviceName(open.device, 'open.device'),
+      revision: Number(open.revision),
+      overrides,
+      frame,
+    };
+  } finally {
+    clearTimeout(late);
+  }
+}
+
+async function nextFrame(frames: Frames): Promise<SessionRequest> {
+  const { done, value } = await frames.next();
+  if (done) throw invalidField('open', 'must come before the stream is half-closed');
+  return value;
+}
+
+function takePositions({ positions }: SessionRequest, overrides: Map<string, number>): void {
+  if (positions.length > MAX_POSITIONS)
+    throw invalidField('positions', `must be at most ${MAX_POSITIONS} in a frame`);
+  for (const { conversation, seq } of positions) overrides.set(conversation, Math.max(0, Number(seq)));
+}
+
+class Session implements Listener, Sink {
+  readonly user: string;
+  readonly device: string;
+  readonly #call: Call;
+  readonly #live: LiveCall;
+  readonly #asked: Asked;
+  readonly #options: SessionOptions;
+  readonly #reader: Reader;
+  readonly #outbox: Outbox<SessionResponse>;
+  readonly #window: SendWindow;
+  /** Sends of this session whose answer stands for the entry, which is not delivered on it as well. */
+  readonly #answered = new Set<string>();
+  #frame: SessionFrame | undefined;
+  #revision = 0;
+
+  constructor(call: Call, live: LiveCall, asked: Asked, options: SessionOptions) {
+    this.user = callerOf(call).username;
+    // Other doors keep positions of their own.
+    this.device = `session/${asked.device}`;
+    this.#call = call;
+    this.#live = live;
+    this.#asked = asked;
+    this.#options = options;
+    this.#reader = new Reader(options.store, this);
+    this.#outbox = new Outbox(call, { limit: FRAMES_IN_FLIGHT, onRoom: () => this.#onRoom() });
+    this.#window = new SendWindow(options.sender, SENDS_IN_FLIGHT);
+  }
+
+  /** Serves the session to its end. Throws what it is to end with, unless the client ended it. */
+  async run(frames: Frames, interrupted: Promise<'cancelled'>): Promise<void> {
+    try {
+      await this.#begin();
+      const end = await Promise.race([this.#takeFrames(frames), interrupted]);
+      if (end === 'cancelled') return;
+      await this.#options.cursors.save();
+      this.#flush();
+      this.#call.end();
+    } catch (thrown) {
+      await this.#window.empty();
+      this.#next().notice(toServiceError(thrown));
+      throw thrown;
+    } finally {
+      this.#reader.close();
+      this.#flush();
+    }
+  }
+
+  push(entries: Entry[]): void {
+    this.#reader.push(entries);
+  }
+
+  pushMarks(marks: Marks[]): void {
+    this.#next().marks(marks);
+  }
+
+  replaced(): void {
+    this.#live.end(new ServiceError('SESSION_REPLACED'));
+  }
+
+  write(entries: Entry[]): boolean {
+    for (const entry of entries) {
+      if (this.#answered.delete(`${entry.conversation} ${entry.clientId}`)) continue;
+      this.#next().entry(entry);
+    }
+    return this.#outbox.hasRoom;
+  }
+
+  caughtUp(): void {
+    this.#next().caughtUp(this.#revision);
+  }
+
+  failed(error: unknown): void {
+    this.#live.end(toServiceError(error));
+  }
+
+  async #begin(): Promise<void> {
+    const { store, cursors } = this.#options;
+    const { revision, overrides } = this.#asked;
+    await cursors.save();
+    const device = await store.openDevice(this.user, this.device, revision);
+    const inbox = device.isNew ? await store.conversations(this.user, undefined, INBOX_PAGE) : [];
+    const { positions, gaps } = planOpening(device, inbox, overrides);
+    this.#revision = device.revision;
+    this.#next().gaps(gaps);
+    this.#next().marks(device.marks);
+    this.#reader.start(positions);
+  }
+
+  async #takeFrames(frames: Frames): Promise<'half-closed'> {
+    await this.#take(this.#asked.frame);
+    for await (const frame of frames) {
+      if (this.#live.signal.aborted) break;
+      if (frame.open !== undefined) throw invalidField('open', 'must be in the first frame only');
+      await this.#take(frame);
+    }
+    await this.#window.empty();
+    return 'half-closed';
+  }
+
+  async #take({ sends, acks, reads, ping }: SessionRequest): Promise<void> {
+    for (const send of sends) await this.#send(send);
+    for (const ack of acks) this.#acknowledge(ack);
+    for (const { conversation, seq } of reads) {
+      await this.#options.readMarks.move({ user: this.user, conversation, seq: Number(seq) });
+    }
+    if (ping !== undefined) this.#next().pong(ping.number);
+    // A client that does not read its answers is not read either.
+    if (!this.#outbox.hasRoom) await this.#outbox.room();
+  }
+
+  async #send(send: WireSend): Promise<void> {
+    const { clientId } = send;
+    const refused = (error: ServiceError) => this.#next().refused(clientId, error);
+    try {
+      if (clientId === '') throw invalidField('client_id', 'must name the send');
+      this.#options.rate.take(this.user);
+    } catch (thrown) {
+      return refused(toServiceError(thrown));
+    }
+    let answered = '';
+    await this.#window.send(this.user, fromWireSend(send), {
+      admitted: ({ conversation }) => {
+        answered = `${conversation} ${clientId}`;
+        this.#answered.add(answered);
+      },
+      sent: (sent) => {
+        if (sent.isRetry) this.#answered.delete(answered);
+        this.#next().sent(sent);
+      },
+      refused: (error) => {
+        this.#answered.delete(answered);
+        refused(error);
+      },
+    });
+  }
+
+  #acknowledge({ conversation, seq }: WirePosition): void {
+    if (!this.#reader.skip(conversation, Number(seq))) {
+      throw new ServiceError('NOT_FOUND', { detail: 'There is no such entry to acknowledge.' });
+    }
+    this.#options.cursors.move({ user: this.user, device: this.device, conversation, seq: Number(seq) });
+  }
+
+  /** The frame that fills; it goes out at the end of this turn of the event loop, or when it is full. */
+  #next(): SessionFrame {
+    if (this.#frame?.isFull) this.#flush();
+    if (this.#frame === undefined) {
+      this.#frame = new SessionFrame();
+      setImmediate(() => this.#flushIfRoom());
+    }
+    return this.#frame;
+  }
+
+  #flush(): void {
+    const frame = this.#frame;
+    this.#frame = undefined;
+    if (frame !== undefined) this.#outbox.write(frame.finish());
+  }
+
+  /** While the outbox is full the frame goes on filling: with marks, which replace each other, and what was under way. */
+  #flushIfRoom(): void {
+    if (this.#outbox.hasRoom) this.#flush();
+  }
+
+  #onRoom(): void {
+    this.#flush();
+    this.#reader.resume();
+  }
+}
