@@ -1,0 +1,117 @@
+import { ServiceError } from '#common/errors.ts';
+import type { Identity } from '#common/identity/access-token.ts';
+import { canonicalUsername, isReservedUsername } from '#common/username.ts';
+import { acceptablePassword, type PasswordHasher } from './passwords.ts';
+import type { Account, AccountStore } from './ports.ts';
+import type { Grant, Sessions } from './sessions.ts';
+import type { Signal } from './signal.ts';
+import type { Throttle } from './throttle.ts';
+
+/** Registering, logging in, and changing the password. */
+export class Accounts {
+  readonly #parts: AccountsParts;
+
+  constructor(parts: AccountsParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws ServiceError INVALID_REQUEST, ALREADY_EXISTS, OVERLOADED. */
+  async register({ username: raw, password, displayName, device }: Registration): Promise<Grant> {
+    const { store, hasher, sessions, registered, clock } = this.#parts;
+    const username = canonicalUsername(raw, 'username');
+    const accepted = acceptablePassword(password, username, 'password');
+    // A taken name is found before the costly hash; a race for it is decided by the store.
+    if (isReservedUsername(username) || (await store.account(username))) throw taken();
+    const passwordHash = await hasher.hash(accepted);
+    const { session, grant } = sessions.prepare(username, device);
+    const account = { username, displayName: displayName ?? username, passwordHash, createdAt: clock() };
+    if (!(await store.createAccount(account, session))) throw taken();
+    registered.raise();
+    return grant;
+  }
+
+  /**
+   * Without `lifetime` (seconds) the session can be refreshed.
+   * @throws ServiceError BAD_CREDENTIALS, the same for a wrong user as for a wrong password, RATE_LIMITED, OVERLOADED.
+   */
+  async login({ username: raw, password, device, address, lifetime }: Login): Promise<Grant> {
+    const { store, sessions } = this.#parts;
+    const username = raw.slice(0, 256);
+    const account = await store.account(canonicalOr(username));
+    const passwordHash = await this.#check(account, canonicalOr(username), password, address);
+    const { session, grant } = sessions.prepare(canonicalOr(username), device, lifetime);
+    if (!(await store.openSession(session, passwordHash))) throw new ServiceError('BAD_CREDENTIALS');
+    return grant;
+  }
+
+  /** Keeps the session that asks, and ends the others. @throws ServiceError BAD_CREDENTIALS for a wrong `current`. */
+  async changePassword(caller: Identity, current: string, next: string, address: string): Promise<void> {
+    const { store, hasher, ended, clock } = this.#parts;
+    const { username, sessionId: keep } = caller;
+    const accepted = acceptablePassword(next, username, 'new');
+    const from = await this.#check(await store.account(username), username, current, address);
+    const to = await hasher.hash(accepted);
+    if (!(await store.changePassword({ username, from, to, keep, now: clock() })))
+      throw new ServiceError('BAD_CREDENTIALS');
+    ended.raise();
+  }
+
+  /** @throws ServiceError NOT_FOUND. */
+  async find(username: string): Promise<Account> {
+    const account = await this.#parts.store.account(username);
+    if (account === undefined) throw new ServiceError('NOT_FOUND', { detail: 'There is no such user.' });
+    return account;
+  }
+
+  /** The stored hash once the password is right, made anew where its parameters are outdated. */
+  async #check(account: Account | undefined, username: string, password: string, address: string) {
+    const { store, hasher, throttle } = this.#parts;
+    const stored = account?.passwordHash;
+    const isRight = await throttle.guard(username, address, () => hasher.isRight(password, stored));
+    if (!isRight || stored === undefined) throw new ServiceError('BAD_CREDENTIALS');
+    if (!hasher.isOutdated(stored)) return stored;
+    const renewed = await hasher.hash(password.normalize('NFC'));
+    await store.replaceHash(username, stored, renewed);
+    return renewed;
+  }
+}
+
+/** A name that cannot exist is looked for all the same, so that it costs what a wrong one costs. */
+function canonicalOr(raw: string): string {
+  try {
+    return canonicalUsername(raw, 'username');
+  } catch {
+    return raw;
+  }
+}
+
+function taken(): ServiceError {
+  return new ServiceError('ALREADY_EXISTS', { detail: 'This username is taken.' });
+}
+
+export interface AccountsParts {
+  store: AccountStore;
+  hasher: PasswordHasher;
+  sessions: Sessions;
+  throttle: Throttle;
+  /** Raised when an account was made. */
+  registered: Signal;
+  /** Raised when sessions ended. */
+  ended: Signal;
+  clock: () => number;
+}
+
+export interface Registration {
+  username: string;
+  password: string;
+  displayName?: string | undefined;
+  device: string;
+}
+
+export interface Login {
+  username: string;
+  password: string;
+  device: string;
+  address: string;
+  lifetime?: number;
+}

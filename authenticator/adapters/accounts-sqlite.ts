@@ -1,0 +1,175 @@
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import type { Sync } from '#common/sqlite/host.ts';
+import { openSqlite, transaction } from '#common/sqlite/open.ts';
+import type * as Port from '../ports.ts';
+import { admit, settle } from './attempts-sqlite.ts';
+import { MIGRATIONS } from './schema-sqlite.ts';
+
+export function open(path: string): AccountsSqlite {
+  return new AccountsSqlite(openSqlite(path, MIGRATIONS));
+}
+
+const ACCOUNT =
+  'seq, username, display_name AS displayName, password_hash AS passwordHash, created_at AS createdAt';
+const SESSION = 'id, username, device, created_at AS createdAt, used_at AS usedAt';
+
+/** Accounts in one SQLite file. One writer: a `seq` taken inside a transaction is in the order of the commits. */
+class AccountsSqlite implements Sync<Port.AccountStore> {
+  readonly #db: DatabaseSync;
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+  }
+
+  createAccount(account: Port.Account, session: Port.NewSession): boolean {
+    return transaction(this.#db, () => {
+      if (this.account(account.username)) return false;
+      const { username, displayName, passwordHash, createdAt } = account;
+      this.#run(
+        `INSERT INTO account (seq, username, display_name, password_hash, created_at)
+         VALUES ((SELECT coalesce(max(seq), 0) + 1 FROM account), ?, ?, ?, ?)`,
+        [username, displayName, passwordHash, createdAt],
+      );
+      this.#addSession(session);
+      return true;
+    });
+  }
+
+  account(username: string): Port.Account | undefined {
+    return this.#all<Port.Account>(`SELECT ${ACCOUNT} FROM account WHERE username = ?`, [username])[0];
+  }
+
+  replaceHash(username: string, from: string, to: string): void {
+    this.#setHash(username, from, to);
+  }
+
+  openSession(session: Port.NewSession, passwordHash: string): boolean {
+    return transaction(this.#db, () => {
+      if (this.account(session.username)?.passwordHash !== passwordHash) return false;
+      this.#addSession(session);
+      return true;
+    });
+  }
+
+  session(id: string): Port.Session | undefined {
+    return this.#all<Port.Session>(`SELECT ${SESSION} FROM session WHERE id = ?`, [id])[0];
+  }
+
+  sessions(username: string): Port.Session[] {
+    return this.#all(`SELECT ${SESSION} FROM session WHERE username = ? ORDER BY used_at DESC, id`, [
+      username,
+    ]);
+  }
+
+  rotate(rotation: Port.Rotation): Port.Rotated | undefined {
+    const { sessionId, generation, tokenHash, now, graceMs, until } = rotation;
+    return transaction(this.#db, () => {
+      const [head] = this.#all<Head>(
+        `SELECT username, generation, token_hash AS tokenHash, previous_hash AS previousHash, used_at AS usedAt
+         FROM session WHERE id = ?`,
+        [sessionId],
+      );
+      if (head === undefined || head.tokenHash === '') return undefined;
+      const { username } = head;
+      if (generation === head.generation && tokenHash === head.tokenHash) {
+        this.#run(
+          `UPDATE session SET generation = ?, token_hash = ?, previous_hash = ?, used_at = ?, token_until = max(token_until, ?)
+           WHERE id = ?`,
+          [generation + 1, rotation.successorHash, tokenHash, now, until, sessionId],
+        );
+        return { username, generation: generation + 1 };
+      }
+      const isRepeat = generation === head.generation - 1 && tokenHash === head.previousHash;
+      if (isRepeat && now - head.usedAt <= graceMs) {
+        this.#run('UPDATE session SET token_until = max(token_until, ?) WHERE id = ?', [until, sessionId]);
+        return { username, generation: head.generation };
+      }
+      this.#end({ username, only: sessionId, now });
+      return { username, generation: undefined };
+    });
+  }
+
+  endSessions(which: Port.Ending): number {
+    return transaction(this.#db, () => this.#end(which));
+  }
+
+  changePassword({ username, from, to, keep, now }: Port.PasswordChange): boolean {
+    return transaction(this.#db, () => {
+      if (!this.#setHash(username, from, to)) return false;
+      this.#end({ username, keep, now });
+      return true;
+    });
+  }
+
+  accountsAfter(seq: number, limit: number): Port.Sequenced<Port.Account>[] {
+    return this.#all(`SELECT ${ACCOUNT} FROM account WHERE seq > ? ORDER BY seq LIMIT ?`, [seq, limit]);
+  }
+
+  revocationsAfter(seq: number, since: number, limit: number): Port.Sequenced<Port.Revocation>[] {
+    return this.#all(
+      `SELECT seq, session_id AS sessionId, until FROM revocation
+       WHERE seq > ? AND until > ? ORDER BY seq LIMIT ?`,
+      [seq, since, limit],
+    );
+  }
+
+  admit(attempt: Port.Attempt): number {
+    return transaction(this.#db, () => admit(this.#db, attempt));
+  }
+
+  settle(attempt: Port.Attempt, isSuccess: boolean): void {
+    transaction(this.#db, () => settle(this.#db, attempt, isSuccess));
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #addSession({ id, username, device, now, tokenHash, until }: Port.NewSession): void {
+    this.#run(
+      `INSERT INTO session (id, username, device, created_at, used_at, generation, token_hash, previous_hash, token_until)
+       VALUES (?, ?, ?, ?, ?, 0, ?, '', ?)`,
+      [id, username, device, now, now, tokenHash, until],
+    );
+  }
+
+  #setHash(username: string, from: string, to: string): boolean {
+    const sql = 'UPDATE account SET password_hash = ? WHERE username = ? AND password_hash = ?';
+    return this.#run(sql, [to, username, from]) === 1;
+  }
+
+  #end({ username, only, keep, now }: Port.Ending): number {
+    const ending = this.#all<{ id: string; until: number }>(
+      'SELECT id, token_until AS until FROM session WHERE username = ?',
+      [username],
+    ).filter(({ id }) => (only === undefined || id === only) && id !== keep);
+    // The last one stays, expired or not: the next number is counted from it.
+    this.#run('DELETE FROM revocation WHERE until <= ? AND seq < (SELECT max(seq) FROM revocation)', [
+      Math.floor(now / 1000),
+    ]);
+    for (const { id, until } of ending) {
+      this.#run('DELETE FROM session WHERE id = ?', [id]);
+      this.#run(
+        'INSERT INTO revocation (seq, session_id, until) VALUES ((SELECT coalesce(max(seq), 0) + 1 FROM revocation), ?, ?)',
+        [id, until],
+      );
+    }
+    return ending.length;
+  }
+
+  #all<Row>(sql: string, values: SQLInputValue[]): Row[] {
+    return this.#db.prepare(sql).all(...values) as Row[];
+  }
+
+  #run(sql: string, values: SQLInputValue[]): number {
+    return Number(this.#db.prepare(sql).run(...values).changes);
+  }
+}
+
+interface Head {
+  username: string;
+  generation: number;
+  tokenHash: string;
+  previousHash: string;
+  usedAt: number;
+}

@@ -1,0 +1,42 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { Attempt, Budget } from '../ports.ts';
+
+const FIRST_WAIT_MS = 1_000;
+
+/** See AccountStore.admit; runs inside the caller's transaction. */
+export function admit(db: DatabaseSync, { username, address, budgets, now, forgetMs }: Attempt): number {
+  db.prepare('DELETE FROM attempt WHERE last_at < ?').run(now - forgetMs);
+  const isKnown = db
+    .prepare('SELECT 1 FROM known_address WHERE username = ? AND address = ?')
+    .get(username, address);
+  const waits = budgets
+    .filter((budget) => !(budget.sparesKnown && isKnown))
+    .map((budget) => waitOf(db, budget, now));
+  const wait = Math.max(0, ...waits);
+  if (wait > 0) return wait;
+  const count = db.prepare(
+    `INSERT INTO attempt (budget, count, last_at) VALUES (?, 1, ?)
+     ON CONFLICT (budget) DO UPDATE SET count = count + 1, last_at = excluded.last_at`,
+  );
+  for (const { key } of budgets) count.run(key, now);
+  return 0;
+}
+
+/** See AccountStore.settle; runs inside the caller's transaction. */
+export function settle(db: DatabaseSync, { username, address, budgets }: Attempt, isSuccess: boolean): void {
+  for (const { key } of budgets)
+    db.prepare('UPDATE attempt SET count = count - 1 WHERE budget = ? AND count > 0').run(key);
+  if (!isSuccess) return;
+  db.prepare('DELETE FROM attempt WHERE budget = ?').run(budgets[0]?.key ?? '');
+  db.prepare('INSERT OR IGNORE INTO known_address (username, address) VALUES (?, ?)').run(username, address);
+}
+
+/** Twice as long with each attempt beyond the free ones, up to the ceiling. */
+function waitOf(db: DatabaseSync, { key, free, ceilingMs }: Budget, now: number): number {
+  const row = db.prepare('SELECT count, last_at FROM attempt WHERE budget = ?').get(key) as
+    | { count: number; last_at: number }
+    | undefined;
+  if (row === undefined || row.count < free) return 0;
+  const wait = Math.min(ceilingMs, FIRST_WAIT_MS * 2 ** (row.count - free));
+  return Math.max(0, row.last_at + wait - now);
+}

@@ -1,0 +1,19 @@
+import type { Migration } from '#common/sqlite/open.ts';
+
+/** A session that has ended has no row; what remains of it is its revocation. */
+export const MIGRATIONS: Migration[] = [
+  {
+    name: 'accounts, sessions, revocations and attempts',
+    sql: `
+      CREATE TABLE account (seq INTEGER PRIMARY KEY, username TEXT NOT NULL UNIQUE, display_name TEXT NOT NULL,
+        password_hash TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
+      CREATE TABLE session (id TEXT PRIMARY KEY, username TEXT NOT NULL, device TEXT NOT NULL, created_at INTEGER NOT NULL,
+        used_at INTEGER NOT NULL, generation INTEGER NOT NULL, token_hash TEXT NOT NULL, previous_hash TEXT NOT NULL,
+        token_until INTEGER NOT NULL) STRICT;
+      CREATE INDEX session_of ON session (username);
+      CREATE TABLE revocation (seq INTEGER PRIMARY KEY, session_id TEXT NOT NULL, until INTEGER NOT NULL) STRICT;
+      CREATE TABLE attempt (budget TEXT PRIMARY KEY, count INTEGER NOT NULL, last_at INTEGER NOT NULL) STRICT;
+      CREATE INDEX attempt_age ON attempt (last_at);
+      CREATE TABLE known_address (username TEXT NOT NULL, address TEXT NOT NULL, PRIMARY KEY (username, address)) STRICT;`,
+  },
+];

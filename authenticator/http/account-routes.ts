@@ -1,0 +1,103 @@
+import type { Express, Request, RequestHandler } from 'express';
+import { z } from 'zod';
+import { ServiceError } from '#common/errors.ts';
+import { jsonBody } from '#common/http/app.ts';
+import { validate } from '#common/http/validate.ts';
+import type { Accounts } from '../accounts.ts';
+import type { Grant, Sessions } from '../sessions.ts';
+
+const Registration = z.object({
+  username: z.string(),
+  password: z.string(),
+  display_name: z.string().trim().min(1).max(100).optional(),
+});
+const Login = z.object({
+  username: z.string(),
+  password: z.string(),
+  device: z.string().trim().max(100).optional(),
+});
+const Refresh = z.object({ refresh_token: z.string() });
+const Logout = z.object({ all: z.boolean().optional() });
+const PasswordChange = z.object({ current: z.string(), new: z.string() });
+
+/** Everything under /auth but the original's login. */
+export function addAccountRoutes(app: Express, accounts: Accounts, sessions: Sessions): void {
+  const identified: RequestHandler = async (request, response, next) => {
+    response.locals.identity = await sessions.identify(request.headersDistinct.authorization ?? []);
+    next();
+  };
+
+  app.post('/auth/register', ...jsonBody, async (request, response) => {
+    const { username, password, display_name: displayName } = validate(Registration, request.body);
+    const grant = await accounts.register({ username, password, displayName, device: agentOf(request) });
+    response.status(201).json(await encode(accounts, grant));
+  });
+  app.post('/auth/login', ...jsonBody, async (request, response) => {
+    const { username, password, device } = validate(Login, request.body);
+    const grant = await accounts.login({
+      username,
+      password,
+      device: device || agentOf(request),
+      address: addressOf(request),
+    });
+    response.json(await encode(accounts, grant));
+  });
+  app.post('/auth/refresh', ...jsonBody, async (request, response) => {
+    const { refresh_token: token } = validate(Refresh, request.body);
+    response.json(await encode(accounts, await sessions.refresh(token)));
+  });
+  app.post('/auth/logout', identified, ...jsonBody, async (request, response) => {
+    const { all } = validate(Logout, request.body);
+    const { username, sessionId } = response.locals.identity;
+    await sessions.end(username, all ? undefined : sessionId);
+    response.status(204).end();
+  });
+  app.post('/auth/password', identified, ...jsonBody, async (request, response) => {
+    const { current, new: next } = validate(PasswordChange, request.body);
+    await accounts.changePassword(response.locals.identity, current, next, addressOf(request));
+    response.status(204).end();
+  });
+  app.get('/auth/me', identified, async (_request, response) => {
+    const account = await accounts.find(response.locals.identity.username);
+    const { username, displayName, createdAt } = account;
+    response.json({ username, display_name: displayName, created_at: new Date(createdAt).toISOString() });
+  });
+  app.get('/auth/sessions', identified, async (_request, response) => {
+    const { username, sessionId } = response.locals.identity;
+    const list = await sessions.list(username);
+    response.json({
+      sessions: list.map(({ id, device, createdAt, usedAt }) => ({
+        id,
+        device,
+        created_at: new Date(createdAt).toISOString(),
+        last_used_at: new Date(usedAt).toISOString(),
+        current: id === sessionId,
+      })),
+    });
+  });
+  app.delete('/auth/sessions/:id', identified, async (request, response) => {
+    const ended = await sessions.end(response.locals.identity.username, String(request.params.id));
+    if (ended === 0) throw new ServiceError('NOT_FOUND', { detail: 'There is no such session.' });
+    response.status(204).end();
+  });
+}
+
+export function agentOf(request: Request): string {
+  return (request.get('user-agent') ?? 'unknown').slice(0, 100);
+}
+
+/** As the gateway, or a trusted proxy, reports it. */
+export function addressOf(request: Request): string {
+  return request.ip ?? 'unknown';
+}
+
+async function encode(accounts: Accounts, grant: Grant): Promise<Record<string, unknown>> {
+  const { username, displayName } = await accounts.find(grant.username);
+  return {
+    user: { username, display_name: displayName },
+    access_token: grant.accessToken,
+    token_type: 'Bearer',
+    expires_in: grant.expiresIn,
+    refresh_token: grant.refreshToken,
+  };
+}

@@ -1,0 +1,91 @@
+import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
+import { promisify } from 'node:util';
+import { dictionary } from '@zxcvbn-ts/language-common';
+import { invalidField, ServiceError } from '#common/errors.ts';
+
+const RUNNING = 2;
+const WAITING = 64;
+
+/** OWASP's parameters for argon2id; memory in KiB. */
+const PARAMETERS = { memory: 19_456, passes: 2, parallelism: 1, tagLength: 32 };
+const PREFIX = `$argon2id$v=19$m=${PARAMETERS.memory},t=${PARAMETERS.passes},p=${PARAMETERS.parallelism}$`;
+const PHC = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$([\w+/]+)\$([\w+/]+)$/;
+
+const COMMON = new Set(dictionary['passwords-common'].map((word) => String(word).toLowerCase()));
+const derive = promisify(argon2);
+
+/**
+ * The password as it is hashed: in NFC, because keyboards write the same letter in different ways.
+ * @throws ServiceError INVALID_REQUEST naming `field` for one that nobody should choose.
+ */
+export function acceptablePassword(raw: string, username: string, field: string): string {
+  const password = normal(raw);
+  const length = [...password].length;
+  if (length < 8 || length > 256) throw invalidField(field, 'must have 8 to 256 characters');
+  const lower = password.toLowerCase();
+  if (lower === username) throw invalidField(field, 'must not be the username');
+  if (COMMON.has(lower)) throw invalidField(field, 'is one of the commonest; choose another');
+  return password;
+}
+
+/** Hashes and checks, a few at a time: each takes 19 MiB and a core. Stored as PHC strings. */
+export class PasswordHasher {
+  /** How many hashes were computed. */
+  hashes = 0;
+  #running = 0;
+  readonly #waiting: (() => void)[] = [];
+  readonly #dummy = `${PREFIX}${base64(randomBytes(16))}$${base64(randomBytes(32))}`;
+
+  /** @throws ServiceError OVERLOADED when too many wait. */
+  async hash(password: string): Promise<string> {
+    const nonce = randomBytes(16);
+    const tag = await this.#derive(password, nonce, PARAMETERS);
+    return `${PREFIX}${base64(nonce)}$${base64(tag)}`;
+  }
+
+  /** Without a hash (there is no such user) it costs the same and is false. @throws ServiceError OVERLOADED. */
+  async isRight(password: string, stored: string | undefined): Promise<boolean> {
+    const [, memory, passes, parallelism, nonce = '', tag = ''] = PHC.exec(stored ?? this.#dummy) ?? [];
+    const wanted = Buffer.from(tag, 'base64');
+    const parameters = {
+      memory: Number(memory),
+      passes: Number(passes),
+      parallelism: Number(parallelism),
+      tagLength: wanted.length,
+    };
+    const given = await this.#derive(normal(password), Buffer.from(nonce, 'base64'), parameters);
+    return stored !== undefined && timingSafeEqual(given, wanted);
+  }
+
+  /** Whether it was made with other parameters than today's. */
+  isOutdated(stored: string): boolean {
+    return !stored.startsWith(PREFIX);
+  }
+
+  async #derive(message: string, nonce: Buffer, parameters: typeof PARAMETERS): Promise<Buffer> {
+    if (this.#running >= RUNNING) await this.#turn();
+    else this.#running++;
+    try {
+      this.hashes++;
+      return await derive('argon2id', { message, nonce, ...parameters });
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#running--;
+    }
+  }
+
+  /** Whoever finishes hands their place on. */
+  #turn(): Promise<void> {
+    if (this.#waiting.length >= WAITING) throw new ServiceError('OVERLOADED', { retryAfterMs: 2_000 });
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+}
+
+function normal(password: string): string {
+  return password.normalize('NFC');
+}
+
+function base64(bytes: Buffer): string {
+  return bytes.toString('base64').replace(/=+$/, '');
+}

@@ -1,0 +1,128 @@
+/**
+ * Accounts, login sessions, revocations and failed logins. Every method is one transaction: durable when it returns,
+ * and as if never called when it throws. Times are ms since the epoch unless said otherwise, and are passed in.
+ */
+export interface AccountStore {
+  /** Adds the account and its first session. False, and nothing changed, when the name is taken. */
+  createAccount(account: Account, session: NewSession): Promise<boolean>;
+  account(username: string): Promise<Account | undefined>;
+  /** Replaces the hash if it still is `from`. */
+  replaceHash(username: string, from: string, to: string): Promise<void>;
+  /** Adds a session if the account's hash still is `passwordHash`: a login cannot outrun a password change. */
+  openSession(session: NewSession, passwordHash: string): Promise<boolean>;
+  /** A session that has not ended. */
+  session(id: string): Promise<Session | undefined>;
+  /** The sessions of one person that have not ended, the latest used first. */
+  sessions(username: string): Promise<Session[]>;
+  /**
+   * Takes a refresh token for its successor. However many ask at once, one generation follows another exactly once.
+   * A token that is older than the forgiven predecessor ends the session and its revocation is written with it.
+   */
+  rotate(rotation: Rotation): Promise<Rotated | undefined>;
+  /** Ends sessions of one person and writes their revocations; how many. */
+  endSessions(which: Ending): Promise<number>;
+  /** Changes the hash if it still is `from`, and ends the person's sessions but `keep`; whether it did. */
+  changePassword(change: PasswordChange): Promise<boolean>;
+  /** Accounts in the order of their commits, after `seq`, at most `limit`. */
+  accountsAfter(seq: number, limit: number): Promise<Sequenced<Account>[]>;
+  /** Revocations in the order of their commits, after `seq`, whose `until` (seconds) lies after `since`. */
+  revocationsAfter(seq: number, since: number, limit: number): Promise<Sequenced<Revocation>[]>;
+  /**
+   * Counts an attempt against all budgets, or against none: then the answer is how long to wait, ms, else 0. Counting
+   * comes first, so that a thousand guesses at once are not all let in.
+   */
+  admit(attempt: Attempt): Promise<number>;
+  /** Takes a counted attempt back; after a success it also forgets the pair's failures and remembers the address. */
+  settle(attempt: Attempt, isSuccess: boolean): Promise<void>;
+}
+
+export interface Account {
+  username: string;
+  displayName: string;
+  /** PHC string. */
+  passwordHash: string;
+  createdAt: number;
+}
+
+export interface NewSession {
+  id: string;
+  username: string;
+  device: string;
+  now: number;
+  /** SHA-256 of the first refresh token; empty when the session cannot be refreshed. */
+  tokenHash: string;
+  /** When its access token expires, seconds since the epoch. */
+  until: number;
+}
+
+export interface Session {
+  id: string;
+  username: string;
+  device: string;
+  createdAt: number;
+  usedAt: number;
+}
+
+export interface Rotation {
+  sessionId: string;
+  /** The generation presented, its hash, and the hash of the one after. */
+  generation: number;
+  tokenHash: string;
+  successorHash: string;
+  now: number;
+  /** How long the predecessor is forgiven, ms. */
+  graceMs: number;
+  /** When the new access token expires, seconds since the epoch. */
+  until: number;
+}
+
+export interface Rotated {
+  username: string;
+  /** Of the token to give; undefined when the session ended because an old token was used. */
+  generation: number | undefined;
+}
+
+export interface Ending {
+  username: string;
+  /** Only this one. */
+  only?: string;
+  /** All but this one. */
+  keep?: string;
+  now: number;
+}
+
+export interface PasswordChange {
+  username: string;
+  from: string;
+  to: string;
+  keep: string;
+  now: number;
+}
+
+export interface Revocation {
+  sessionId: string;
+  /** Seconds since the epoch. */
+  until: number;
+}
+
+export type Sequenced<T> = T & { seq: number };
+
+export interface Budget {
+  key: string;
+  /** Attempts that cost no waiting. */
+  free: number;
+  /** The longest wait, ms. */
+  ceilingMs: number;
+  /** Not asked of an address that this account has logged in from. */
+  sparesKnown: boolean;
+}
+
+export interface Attempt {
+  username: string;
+  address: string;
+  /** The first is the pair of account and address. */
+  budgets: Budget[];
+  now: number;
+  /** After this long without an attempt a budget is whole again, ms. */
+  forgetMs: number;
+}

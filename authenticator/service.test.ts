@@ -1,0 +1,244 @@
+import assert from 'node:assert/strict';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'mocha';
+import { readFeed } from '#common/http/ndjson.ts';
+import { Authentication } from '#common/identity/authentication.ts';
+import { type Granted, log, PASSWORD, SECRET, World } from './fixtures/world.ts';
+import { rotateKeys } from './keys.ts';
+import { startAuthenticator } from './service.ts';
+
+describe('the authenticator', () => {
+  let world: World;
+  beforeEach(async () => {
+    world = await World.start();
+  });
+  afterEach(() => world[Symbol.asyncDispose]());
+
+  const refresh = (token: string) => world.call('POST', '/auth/refresh', { body: { refresh_token: token } });
+  const me = (token: string) => world.call('GET', '/auth/me', { token });
+
+  it('registers, says who one is, and never gives a name twice', async () => {
+    const body = { username: '"Ada"', password: PASSWORD, display_name: 'Ada L.' };
+    const response = await world.call('POST', '/auth/register', { body });
+    assert.equal(response.status, 201);
+    assert.equal(response.headers.get('cache-control'), 'no-store');
+    const granted = (await response.json()) as Granted;
+    assert.deepEqual(granted.user, { username: 'ada', display_name: 'Ada L.' });
+    assert.equal(granted.expires_in, 900);
+    assert.equal((await me(granted.access_token)).status, 200);
+    assert.equal((await world.call('POST', '/auth/register', { body })).status, 409);
+    const reserved = await world.call('POST', '/auth/register', { body: { ...body, username: 'me' } });
+    assert.equal(reserved.status, 409);
+  });
+
+  it('refuses short, common and self-naming passwords', async () => {
+    for (const password of ['short', 'PassWord1', 'ada-lovelace', 'x'.repeat(257)]) {
+      const response = await world.call('POST', '/auth/register', {
+        body: { username: 'ada-lovelace', password },
+      });
+      assert.equal(response.status, 400, password);
+    }
+  });
+
+  it('answers a wrong user and a wrong password alike, for one hash each', async () => {
+    await world.register('ada');
+    const answers = [];
+    for (const name of ['ada', 'nobody', '!']) {
+      const before = world.hasher.hashes;
+      const response = await world.login(name, 'not the password');
+      assert.equal(world.hasher.hashes - before, 1);
+      const { request_id: _, ...problem } = (await response.json()) as Record<string, unknown>;
+      answers.push({ status: response.status, problem });
+    }
+    assert.equal(answers[0]?.status, 401);
+    assert.deepEqual(answers[1], answers[0]);
+    assert.deepEqual(answers[2], answers[0]);
+  });
+
+  it('leaves exactly one head after fifty refreshes at once, and repeats a lost reply for 10 s', async () => {
+    const { refresh_token: first } = await world.register('ada');
+    const answers = await Promise.all(Array.from({ length: 50 }, () => refresh(first)));
+    const heads = new Set<string>();
+    for (const answer of answers) heads.add(((await answer.json()) as Granted).refresh_token);
+    assert.equal(heads.size, 1);
+    world.now += 10_001;
+    const [head = ''] = heads;
+    assert.equal((await refresh(first)).status, 401);
+    assert.equal((await refresh(head)).status, 401);
+  });
+
+  it('ends the session when an older refresh token than the predecessor comes back', async () => {
+    const first = await world.register('ada');
+    const second = (await (await refresh(first.refresh_token)).json()) as Granted;
+    const third = (await (await refresh(second.refresh_token)).json()) as Granted;
+    assert.equal((await refresh(first.refresh_token)).status, 401);
+    assert.equal((await me(third.access_token)).status, 401);
+  });
+
+  it('takes no forged refresh token, and ends nothing for one', async () => {
+    const { refresh_token: token } = await world.register('ada');
+    const forged = token.slice(0, -2) + (token.endsWith('AA') ? 'BB' : 'AA');
+    assert.equal((await refresh(forged)).status, 401);
+    assert.equal((await refresh(token)).status, 200);
+  });
+
+  it('logs out one session or all', async () => {
+    const one = await world.register('ada');
+    const two = (await (await world.login('ada', PASSWORD)).json()) as Granted;
+    assert.equal((await world.call('POST', '/auth/logout', { token: one.access_token })).status, 204);
+    assert.equal((await me(one.access_token)).status, 401);
+    assert.equal((await me(two.access_token)).status, 200);
+    const all = { token: two.access_token, body: { all: true } };
+    assert.equal((await world.call('POST', '/auth/logout', all)).status, 204);
+    assert.equal((await me(two.access_token)).status, 401);
+  });
+
+  it('changes the password, keeps the session that asked and ends the others', async () => {
+    const one = await world.register('ada');
+    const two = (await (await world.login('ada', PASSWORD)).json()) as Granted;
+    const change = (current: string) =>
+      world.call('POST', '/auth/password', {
+        token: one.access_token,
+        body: { current, new: 'another long one' },
+      });
+    assert.equal((await change('wrong')).status, 401);
+    assert.equal((await change(PASSWORD)).status, 204);
+    assert.equal((await me(one.access_token)).status, 200);
+    assert.equal((await me(two.access_token)).status, 401);
+    assert.equal((await world.login('ada', PASSWORD)).status, 401);
+    assert.equal((await world.login('ada', 'another long one')).status, 200);
+  });
+
+  it('lists one’s own sessions, and another’s cannot be ended', async () => {
+    const ada = await world.register('ada');
+    const bob = await world.register('bob');
+    const list = await world.call('GET', '/auth/sessions', { token: ada.access_token });
+    const { sessions } = (await list.json()) as { sessions: { id: string; device: string }[] };
+    assert.equal(sessions.length, 1);
+    const path = `/auth/sessions/${sessions[0]?.id}`;
+    assert.equal((await world.call('DELETE', path, { token: bob.access_token })).status, 404);
+    assert.equal((await world.call('DELETE', path, { token: ada.access_token })).status, 204);
+    assert.equal((await me(ada.access_token)).status, 401);
+  });
+
+  it('logs the first app in with its own statuses and bodies', async () => {
+    await world.register('ada');
+    const old = (body?: unknown) => world.call('POST', '/auth', { body });
+    const ok = await old({ username: '"ada"', password: PASSWORD });
+    const { status, jwt_token: token } = (await ok.json()) as { status: string; jwt_token: string };
+    assert.equal(status, 'Authenticated');
+    world.now += 29 * 86_400_000;
+    assert.equal((await me(token)).status, 200);
+    const unknown = await old({ username: 'nobody', password: PASSWORD });
+    assert.equal(unknown.status, 400);
+    assert.deepEqual(await unknown.json(), { status: 'User does not exist', jwt_token: null });
+    const wrong = await old({ username: 'ada', password: 'wrong' });
+    assert.equal(wrong.status, 401);
+    assert.equal(await wrong.text(), 'Invalid Credentials');
+    assert.equal((await world.call('GET', '/auth')).status, 405);
+    assert.equal((await old()).status, 400);
+  });
+
+  it('slows guessing before it hashes, and leaves the owner at another address alone', async () => {
+    await world.register('ada');
+    for (let i = 0; i < 5; i++) assert.equal((await world.login('ada', `guess ${i}`)).status, 401);
+    const hashes = world.hasher.hashes;
+    const slowed = await world.login('ada', PASSWORD);
+    assert.equal(slowed.status, 429);
+    assert.ok(Number(slowed.headers.get('retry-after')) >= 1);
+    assert.equal(world.hasher.hashes, hashes);
+    assert.equal((await world.login('ada', PASSWORD, '192.0.2.9')).status, 200);
+    world.now += 1_000;
+    assert.equal((await world.login('ada', PASSWORD)).status, 200);
+  });
+
+  it('lets no more guesses in at once than one after the other', async () => {
+    await world.register('ada');
+    const answers = await Promise.all(Array.from({ length: 30 }, () => world.login('ada', 'a guess')));
+    assert.equal(answers.filter(({ status }) => status === 401).length, 5);
+  });
+
+  it('keeps accounts, sessions and keys over a restart, and refuses a second process', async () => {
+    const ada = await world.register('ada');
+    await assert.rejects(startAuthenticator(world.config, { log }), /in use by another process/);
+    await world.stop();
+    await world.start();
+    assert.equal((await me(ada.access_token)).status, 200);
+    assert.equal((await refresh(ada.refresh_token)).status, 200);
+    assert.equal((await world.login('ada', PASSWORD)).status, 200);
+  });
+
+  it('feeds accounts in order, from a cursor, live and over a restart', async () => {
+    await world.register('ada');
+    await world.register('bob');
+    const url = () => `${world.url}/internal/accounts/feed`;
+    const feed = readFeed<Line>(url(), '', SECRET, new AbortController().signal);
+    const names = [];
+    let cursor = '';
+    for (let i = 0; i < 4; i++) {
+      const line = (await feed.next()).value as Line;
+      names.push(line.username ?? 'caught up');
+      cursor = line.cursor;
+      if (line.caught_up) await world.register('cat');
+    }
+    assert.deepEqual(names, ['ada', 'bob', 'caught up', 'cat']);
+    await world.stop();
+    assert.equal((await feed.next()).done, true);
+    await world.start();
+    await world.register('dan');
+    const resumed = readFeed<Line>(url(), cursor, SECRET, new AbortController().signal);
+    assert.equal(((await resumed.next()).value as Line).username, 'dan');
+    await resumed.return(undefined);
+    assert.equal((await world.call('GET', '/internal/users/ada')).status, 403);
+  });
+
+  it('shows an ended session to the other services within a second', async () => {
+    const ada = await world.register('ada');
+    const options = {
+      authUrl: world.url,
+      serviceSecret: SECRET,
+      issuer: 'chatterbox',
+      audience: 'chatterbox',
+    };
+    await using authentication = new Authentication(options, log);
+    const { sessionId } = await authentication.identify([`Bearer ${ada.access_token}`]);
+    const ended = Promise.withResolvers<string>();
+    authentication.onSessionEnded(ended.resolve);
+    const began = performance.now();
+    await world.call('POST', '/auth/logout', { token: ada.access_token });
+    assert.equal(await ended.promise, sessionId);
+    assert.ok(performance.now() - began < 1_000);
+    await assert.rejects(authentication.identify([ada.access_token]), { reason: 'SESSION_ENDED' });
+  });
+
+  it('rotates its keys with overlap, without a restart', async () => {
+    const ada = await world.register('ada');
+    const path = join(world.dataDir, 'authenticator', 'signing-keys.json');
+    assert.equal(statSync(path).mode & 0o777, 0o600);
+    const kid = rotateKeys(path, world.now);
+    world.now += 2_000;
+    const jwks = await (await world.call('GET', '/.well-known/jwks.json')).json();
+    const { keys } = jwks as { keys: Record<string, unknown>[] };
+    assert.equal(keys.length, 2);
+    assert.ok(keys.every((key) => !('d' in key)));
+    world.now += 60_000;
+    const granted = (await (await world.login('ada', PASSWORD)).json()) as Granted;
+    const header = JSON.parse(Buffer.from(granted.access_token.split('.')[0] ?? '', 'base64url').toString());
+    assert.deepEqual(header, { alg: 'ES256', typ: 'JWT', kid });
+    assert.equal((await me(ada.access_token)).status, 200);
+  });
+
+  it('hashes two at a time, lets 64 wait, and turns the rest away', async () => {
+    const results = await Promise.allSettled(Array.from({ length: 70 }, () => world.hasher.hash(PASSWORD)));
+    const refused = results.filter((result) => result.status === 'rejected');
+    assert.equal(refused.length, 4);
+    assert.ok(refused.every(({ reason }) => reason.reason === 'OVERLOADED' && reason.retryAfterMs > 0));
+  });
+});
+
+interface Line {
+  cursor: string;
+  username?: string;
+  caught_up?: boolean;
+}

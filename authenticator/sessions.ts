@@ -1,0 +1,104 @@
+import { randomUUID } from 'node:crypto';
+import { ServiceError } from '#common/errors.ts';
+import type { Identity } from '#common/identity/access-token.ts';
+import type { AccountStore, NewSession, Session } from './ports.ts';
+import type { Signal } from './signal.ts';
+import { hashOf, type Tokens } from './tokens.ts';
+
+/** How long the predecessor of a refresh token is forgiven: its reply may have been lost. */
+const GRACE_MS = 10_000;
+
+/** Login sessions: one for each login, known by the `sid` of its tokens. */
+export class Sessions {
+  readonly #store: AccountStore;
+  readonly #tokens: Tokens;
+  readonly #accessSeconds: number;
+  readonly #ended: Signal;
+  readonly #clock: () => number;
+
+  constructor(
+    store: AccountStore,
+    tokens: Tokens,
+    accessSeconds: number,
+    ended: Signal,
+    clock: () => number,
+  ) {
+    this.#store = store;
+    this.#tokens = tokens;
+    this.#accessSeconds = accessSeconds;
+    this.#ended = ended;
+    this.#clock = clock;
+  }
+
+  /** A session and its first tokens, to be stored before they are given. A `lifetime` (seconds) makes it one without refresh. */
+  prepare(username: string, device: string, lifetime?: number): { session: NewSession; grant: Grant } {
+    const now = this.#clock();
+    const id = randomUUID();
+    const grant = this.#grant(username, id, 0, lifetime);
+    const tokenHash = lifetime === undefined ? hashOf(grant.refreshToken) : '';
+    const until = Math.floor(now / 1000) + grant.expiresIn;
+    return { session: { id, username, device: device.slice(0, 100), now, tokenHash, until }, grant };
+  }
+
+  /**
+   * The next tokens of a session. An old refresh token ends the session, as it may be stolen.
+   * @throws ServiceError UNAUTHENTICATED for what is no refresh token of ours, SESSION_ENDED.
+   */
+  async refresh(token: string): Promise<Grant> {
+    const { sessionId, generation } = this.#tokens.readRefresh(token);
+    const now = this.#clock();
+    const rotated = await this.#store.rotate({
+      sessionId,
+      generation,
+      tokenHash: hashOf(token),
+      successorHash: hashOf(this.#tokens.refresh(sessionId, generation + 1)),
+      now,
+      graceMs: GRACE_MS,
+      until: Math.floor(now / 1000) + this.#accessSeconds,
+    });
+    if (rotated?.generation !== undefined)
+      return this.#grant(rotated.username, sessionId, rotated.generation);
+    if (rotated !== undefined) this.#ended.raise();
+    throw new ServiceError('SESSION_ENDED');
+  }
+
+  /** Whose token it is, if the session stands. @throws ServiceError UNAUTHENTICATED, SESSION_ENDED. */
+  async identify(authorization: readonly string[]): Promise<Identity> {
+    const identity = this.#tokens.verify(authorization, this.#clock());
+    const session = await this.#store.session(identity.sessionId);
+    if (session?.username !== identity.username) throw new ServiceError('SESSION_ENDED');
+    return identity;
+  }
+
+  list(username: string): Promise<Session[]> {
+    return this.#store.sessions(username);
+  }
+
+  /** Ends one session of this person, or all of them; how many that were. */
+  async end(username: string, only?: string): Promise<number> {
+    const now = this.#clock();
+    const count = await this.#store.endSessions({ username, now, ...(only === undefined ? {} : { only }) });
+    this.#ended.raise();
+    return count;
+  }
+
+  #grant(username: string, sessionId: string, generation: number, lifetime?: number): Grant {
+    const iat = Math.floor(this.#clock() / 1000);
+    const expiresIn = lifetime ?? this.#accessSeconds;
+    return {
+      username,
+      accessToken: this.#tokens.access(username, sessionId, iat, iat + expiresIn),
+      expiresIn,
+      refreshToken: this.#tokens.refresh(sessionId, generation),
+    };
+  }
+}
+
+/** What a login gives. */
+export interface Grant {
+  username: string;
+  accessToken: string;
+  /** Seconds. */
+  expiresIn: number;
+  refreshToken: string;
+}

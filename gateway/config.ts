@@ -1,0 +1,65 @@
+import { isIP } from 'node:net';
+import { ConfigReader, type Env } from '#common/config.ts';
+import type { LogLevel } from '#common/log.ts';
+import { readServiceSecret } from '#common/service-secret.ts';
+
+export interface GatewayConfig {
+  host: string;
+  /** 0 takes a free one. */
+  port: number;
+  /** `http://host:port` of the authenticator. */
+  authUrl: string;
+  /** `http://host:port` of userinfo. */
+  userinfoUrl: string;
+  /** `host:port` of the messenger. */
+  messenger: string;
+  /** Origins of web pages that may call us. */
+  corsOrigins: string[];
+  /** Addresses and networks (CIDR) of proxies in front of us. */
+  trustedProxies: string[];
+  issuer: string;
+  audience: string;
+  serviceSecret: string;
+  logLevel: LogLevel;
+}
+
+/** @throws ConfigError listing every problem. */
+export function readConfig(env: Env): Readonly<GatewayConfig> {
+  const reader = new ConfigReader(env);
+  const config: GatewayConfig = {
+    host: reader.text('HOST', '127.0.0.1'),
+    port: reader.port('PORT', 8080),
+    authUrl: reader.url('CHATTERBOX_AUTH_URL', 'http://127.0.0.1:8081'),
+    userinfoUrl: reader.url('CHATTERBOX_USERINFO_URL', 'http://127.0.0.1:8082'),
+    messenger: reader.address('CHATTERBOX_MESSENGER', '127.0.0.1:9090'),
+    corsOrigins: reader.list('CHATTERBOX_CORS_ORIGINS'),
+    trustedProxies: reader.list('CHATTERBOX_TRUST_PROXY'),
+    issuer: reader.text('CHATTERBOX_ISSUER', 'chatterbox'),
+    audience: reader.text('CHATTERBOX_AUDIENCE', 'chatterbox'),
+    serviceSecret: readServiceSecret(reader, reader.text('DATA_DIR', './data')),
+    logLevel: reader.logLevel(),
+  };
+  for (const origin of config.corsOrigins)
+    if (!isOrigin(origin))
+      reader.problem(`CHATTERBOX_CORS_ORIGINS: "${origin}" is not an origin such as https://app.example.org`);
+  for (const network of config.trustedProxies)
+    if (!isNetwork(network))
+      reader.problem(
+        `CHATTERBOX_TRUST_PROXY: "${network}" is not an IP address or network such as 10.0.0.0/8`,
+      );
+  reader.finish();
+  return Object.freeze(config);
+}
+
+/** Exactly what a browser sends: no path, no trailing slash, no wildcard. */
+function isOrigin(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && /^https?:$/.test(url.protocol) && url.origin === text && !text.includes('*');
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/');
+  const longest = isIP(address) === 6 ? 128 : 32;
+  const isPrefix = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= longest);
+  return isIP(address) !== 0 && isPrefix && more.length === 0;
+}

@@ -1,0 +1,29 @@
+/** What one client, and all of them together, may take. Times are ms, sizes bytes. */
+export const LIMITS = {
+  connections: 20_000,
+  /** Sockets that have not said yet which protocol they speak. */
+  undecidedConnections: 1_000,
+  undecidedMs: 5_000,
+  headerBytes: 32_768,
+  headerPairs: 128,
+  bodyBytes: 65_536,
+  streamsPerConnection: 256,
+  /** MB; Node counts the buffers of a session's streams. */
+  sessionMemory: 10,
+  pingEveryMs: 30_000,
+  pingTimeoutMs: 10_000,
+  idleMs: 5 * 60_000,
+  /** A connection is told to come again after this, so that load spreads over new nodes. */
+  ageMs: 60 * 60_000,
+  /** How long calls in flight may go on after their connection was told to come again. */
+  graceMs: 2_000,
+  /** How long a client may take to fetch the last frames. */
+  lingerMs: 2_000,
+  upstreamMs: 10_000,
+  connectMs: 3_000,
+  tries: 3,
+  replayBytes: 65_536,
+  replayWithinMs: 2_000,
+};
+
+export type Limits = typeof LIMITS;
