@@ -1,11 +1,11 @@
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import { v7 as uuidv7 } from 'uuid';
 import { type FieldViolation, invalidField, ServiceError } from '#common/errors.ts';
 import { canonicalUsername } from '#common/username.ts';
 import { directConversation, requireMember } from './conversation-id.ts';
 import type { Lane } from './lane.ts';
 import type { Directory, Draft, MessageStore, Outcome } from './ports.ts';
-import { uuidv7 } from './uuidv7.ts';
 
 /** What somebody wants to send, as decoded and not yet checked. Empty means not given. */
 export interface SendRequest {
@@ -71,7 +71,7 @@ export class Sender {
     const conversation = directConversation(one, other);
     for (const member of members) if (member !== sender) await this.#requireExists(member, conversation);
     const { body, clientTime } = request;
-    const clientId = request.clientId || uuidv7(this.#options.clock());
+    const clientId = request.clientId || uuidv7();
     return { conversation, members, sender, clientId, contentHash: contentHash(body), body, clientTime };
   }
 

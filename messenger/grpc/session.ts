@@ -184,7 +184,8 @@ class Session implements Listener, Sink {
 
   write(entries: Entry[]): boolean {
     for (const entry of entries) {
-      if (this.#answered.delete(`${entry.conversation} ${entry.clientId}`)) continue;
+      const isOwn = entry.sender === this.user;
+      if (isOwn && this.#answered.delete(`${entry.conversation} ${entry.clientId}`)) continue;
       this.#next().entry(entry);
     }
     return this.#outbox.hasRoom;

@@ -1,0 +1,242 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type ClientDuplexStream, credentials, Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import { v7 as uuidv7 } from 'uuid';
+import type { Entry, Marks } from '#proto/chatterbox/v1/entries.ts';
+import {
+  type Gap,
+  type Position,
+  type SendRequest,
+  type SendResponse,
+  type SessionRequest,
+  type SessionResponse,
+  SessionServiceClient,
+} from '#proto/chatterbox/v1/session.ts';
+
+export interface SessionClientOptions {
+  /** `host:port` of the gateway. */
+  address: string;
+  /** A valid access token; asked for at each connection. */
+  token(): string | Promise<string>;
+  /** Any stable name of this device. */
+  device: string;
+  /** New entries, each once, ascending in its conversation. What the promise fulfils on is acknowledged. */
+  onEntries(entries: Entry[]): void | Promise<void>;
+  onMarks?(marks: Marks[]): void;
+  /** Entries that were left out because there were too many: fetch them with ListEntries when somebody wants to see them. */
+  onGaps?(gaps: Gap[]): void;
+  onCaughtUp?(): void;
+  /** The session is over for good: another one of this device, or the login has ended. */
+  onEnd?(status: StatusObject): void;
+  log?(line: string): void;
+}
+
+/** The server takes 64 KiB in one message. */
+const FRAME_BYTES = 60 * 1024;
+/** What a send needs beside its text, at most. */
+const SEND_OVERHEAD = 256;
+const FIRST_BACKOFF_MS = 100;
+const LONGEST_BACKOFF_MS = 10_000;
+
+/** Statuses after which connecting again makes no sense. */
+const FINAL = new Set<number>([status.ABORTED, status.PERMISSION_DENIED, status.INVALID_ARGUMENT]);
+
+/**
+ * One device's live connection, kept up until it is closed: reconnects with backoff, resumes, sends again with the same client id
+ * what was not answered, sends together what is ready together, and stops writing while the server does not read.
+ */
+export class SessionClient {
+  readonly #options: SessionClientOptions;
+  readonly #stub: SessionServiceClient;
+  /** Sends without an answer, in their order. */
+  readonly #unanswered = new Map<string, Unanswered>();
+  /** The last entry seen in each conversation: a repeat is not shown again. */
+  readonly #seen = new Map<string, bigint>();
+  #unsent: SendRequest[] = [];
+  #acks = new Map<string, bigint>();
+  #reads = new Map<string, bigint>();
+  #revision = 0n;
+  #call: ClientDuplexStream<SessionRequest, SessionResponse> | undefined;
+  #isFull = false;
+  #isScheduled = false;
+  #isClosed = false;
+  #retryAfterMs = 0;
+  /** Frames are shown one after the other. */
+  #showing: Promise<void> = Promise.resolve();
+  readonly #running: Promise<void>;
+
+  constructor(options: SessionClientOptions) {
+    this.#options = options;
+    this.#stub = new SessionServiceClient(options.address, credentials.createInsecure(), {
+      'grpc.use_local_subchannel_pool': 1,
+    });
+    this.#running = this.#run();
+  }
+
+  /** Sends a text; fulfils when it is committed, however often the connection breaks. Rejects when it is refused. */
+  send(friend: string, text: string, clientId: string = uuidv7()): Promise<SendResponse> {
+    const request = { friend, conversation: '', text, clientId, clientTimeMs: BigInt(Date.now()) };
+    const { promise, resolve, reject } = Promise.withResolvers<SendResponse>();
+    this.#unanswered.set(clientId, { request, resolve, reject });
+    this.#unsent.push(request);
+    this.#schedule();
+    return promise;
+  }
+
+  /** Everything of the conversation up to `seq` has been read. */
+  markRead(conversation: string, seq: bigint): void {
+    this.#reads.set(conversation, seq);
+    this.#schedule();
+  }
+
+  /** Ends the connection cleanly. Sends without an answer reject. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#showing;
+    this.#flush();
+    this.#call?.end();
+    await this.#running;
+    this.#stub.close();
+    for (const { reject } of this.#unanswered.values()) reject(new Error('the session was closed'));
+  }
+
+  async #run(): Promise<void> {
+    let backoff = FIRST_BACKOFF_MS;
+    while (!this.#isClosed) {
+      this.#retryAfterMs = 0;
+      const { end, wasOpen } = await this.#connectOnce();
+      if (this.#isClosed) return;
+      this.#options.log?.(`the session ended: ${end.code} ${end.details}`);
+      if (FINAL.has(end.code)) return this.#options.onEnd?.(end);
+      backoff = wasOpen ? FIRST_BACKOFF_MS : Math.min(backoff * 2, LONGEST_BACKOFF_MS);
+      // Full jitter, so that all clients of a restarted server do not return as one.
+      await delay(Math.max(this.#retryAfterMs, Math.random() * backoff));
+    }
+  }
+
+  /** One connection, from its opening to its status. */
+  async #connectOnce(): Promise<{ end: StatusObject; wasOpen: boolean }> {
+    const metadata = new Metadata();
+    metadata.set('authorization', `Bearer ${await this.#options.token()}`);
+    const call = this.#stub.session(metadata);
+    let wasOpen = false;
+    const ended = new Promise<StatusObject>((resolve) => call.on('status', resolve));
+    call.on('error', () => {});
+    call.on('drain', () => {
+      this.#isFull = false;
+      this.#schedule();
+    });
+    call.on('data', (frame: SessionResponse) => {
+      wasOpen = true;
+      this.#take(frame, call);
+    });
+    this.#open(call);
+    const end = await ended;
+    this.#call = undefined;
+    return { end, wasOpen };
+  }
+
+  #open(call: ClientDuplexStream<SessionRequest, SessionResponse>): void {
+    this.#call = call;
+    this.#isFull = false;
+    // Whatever has no answer goes again, in its order; what was committed before gets its first answer.
+    this.#unsent = Array.from(this.#unanswered.values(), ({ request }) => request);
+    this.#write({ open: { device: this.#options.device, revision: this.#revision } });
+    this.#flush();
+  }
+
+  #take(frame: SessionResponse, call: ClientDuplexStream<SessionRequest, SessionResponse>): void {
+    for (const { clientId, sent, error } of frame.results) {
+      const waiting = this.#unanswered.get(clientId);
+      this.#unanswered.delete(clientId);
+      if (sent !== undefined) waiting?.resolve(sent);
+      else waiting?.reject(new RefusedError(error?.code ?? status.UNKNOWN, error?.message ?? 'refused'));
+    }
+    if (frame.notice?.retryAfter) this.#retryAfterMs = Number(frame.notice.retryAfter.seconds) * 1000;
+    if (frame.gaps.length > 0) this.#options.onGaps?.(frame.gaps);
+    if (frame.marks.length > 0) this.#takeMarks(frame.marks);
+    if (frame.entries.length > 0) this.#show(frame.entries, call);
+    if (frame.caughtUp !== undefined) this.#options.onCaughtUp?.();
+  }
+
+  #takeMarks(marks: Marks[]): void {
+    for (const { revision } of marks) if (revision > this.#revision) this.#revision = revision;
+    this.#options.onMarks?.(marks);
+  }
+
+  /** Shows what is new, then acknowledges. While that takes long, no more is read. */
+  #show(entries: Entry[], call: ClientDuplexStream<SessionRequest, SessionResponse>): void {
+    const fresh = entries.filter(({ conversation, seq }) => seq > (this.#seen.get(conversation) ?? 0n));
+    for (const { conversation, seq } of fresh) this.#seen.set(conversation, seq);
+    call.pause();
+    this.#showing = this.#showing.then(async () => {
+      await this.#options.onEntries(fresh);
+      for (const { conversation, seq } of entries) this.#acks.set(conversation, seq);
+      this.#schedule();
+      call.resume();
+    });
+  }
+
+  /** At the end of this turn of the event loop everything that is ready goes out together. */
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#call === undefined) return;
+    const [acks, reads] = [takeAll(this.#acks), takeAll(this.#reads)];
+    if (acks.length > 0 || reads.length > 0) this.#write({ acks, reads });
+    while (this.#unsent.length > 0 && !this.#isFull) this.#write({ sends: this.#takeSends() });
+  }
+
+  /** As many as fit into one frame. */
+  #takeSends(): SendRequest[] {
+    let bytes = 0;
+    const count = this.#unsent.findIndex(({ text }) => {
+      bytes += Buffer.byteLength(text) + SEND_OVERHEAD;
+      return bytes > FRAME_BYTES;
+    });
+    return this.#unsent.splice(0, count === -1 ? this.#unsent.length : Math.max(count, 1));
+  }
+
+  #write(part: Partial<SessionRequest>): void {
+    const empty = {
+      open: undefined,
+      positions: [],
+      sends: [],
+      acks: [],
+      reads: [],
+      ping: undefined,
+      morePositions: false,
+    };
+    if (this.#call?.write({ ...empty, ...part }) === false) this.#isFull = true;
+  }
+}
+
+/** The server refused a send, and did not record it. */
+export class RefusedError extends Error {
+  override readonly name = 'RefusedError';
+  /** A gRPC status code. */
+  readonly code: number;
+
+  constructor(code: number, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+interface Unanswered {
+  request: SendRequest;
+  resolve(response: SendResponse): void;
+  reject(error: Error): void;
+}
+
+function takeAll(places: Map<string, bigint>): Position[] {
+  const taken = Array.from(places, ([conversation, seq]) => ({ conversation, seq }));
+  places.clear();
+  return taken;
+}
