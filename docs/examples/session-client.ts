@@ -68,6 +68,9 @@ export class SessionClient {
     this.#options = options;
     this.#stub = new SessionServiceClient(options.address, credentials.createInsecure(), {
       'grpc.use_local_subchannel_pool': 1,
+      // The waiting between tries is ours.
+      'grpc.initial_reconnect_backoff_ms': FIRST_BACKOFF_MS,
+      'grpc.max_reconnect_backoff_ms': FIRST_BACKOFF_MS,
     });
     this.#running = this.#run();
   }
