@@ -15,14 +15,14 @@ export class Accounts {
     this.#parts = parts;
   }
 
-  /** @throws ServiceError INVALID_REQUEST, ALREADY_EXISTS, OVERLOADED. */
-  async register({ username: raw, password, displayName, device }: Registration): Promise<Grant> {
-    const { store, hasher, sessions, registered, clock } = this.#parts;
+  /** @throws ServiceError INVALID_REQUEST, ALREADY_EXISTS, RATE_LIMITED, OVERLOADED. */
+  async register({ username: raw, password, displayName, device, address }: Registration): Promise<Grant> {
+    const { store, hasher, sessions, throttle, registered, clock } = this.#parts;
     const username = canonicalUsername(raw, 'username');
     const accepted = acceptablePassword(password, username, 'password');
     // A taken name is found before the costly hash; a race for it is decided by the store.
     if (isReservedUsername(username) || (await store.account(username))) throw taken();
-    const passwordHash = await hasher.hash(accepted);
+    const passwordHash = await throttle.registration(username, address, () => hasher.hash(accepted));
     const { session, grant } = sessions.prepare(username, device);
     const account = { username, displayName: displayName ?? username, passwordHash, createdAt: clock() };
     if (!(await store.createAccount(account, session))) throw taken();
@@ -36,10 +36,12 @@ export class Accounts {
    */
   async login({ username: raw, password, device, address, lifetime }: Login): Promise<Grant> {
     const { store, sessions } = this.#parts;
-    const username = raw.slice(0, 256);
-    const account = await store.account(canonicalOr(username));
-    const passwordHash = await this.#check(account, canonicalOr(username), password, address);
-    const { session, grant } = sessions.prepare(canonicalOr(username), device, lifetime);
+    // Cut, because the budgets of the throttle are kept by this name.
+    const username = canonicalOrRaw(raw.slice(0, 256));
+    const account = await store.account(username);
+    const passwordHash = await this.#check(account, username, password, address);
+    await sessions.dropIdle();
+    const { session, grant } = sessions.prepare(username, device, lifetime);
     if (!(await store.openSession(session, passwordHash))) throw new ServiceError('BAD_CREDENTIALS');
     return grant;
   }
@@ -77,7 +79,7 @@ export class Accounts {
 }
 
 /** A name that cannot exist is looked for all the same, so that it costs what a wrong one costs. */
-function canonicalOr(raw: string): string {
+function canonicalOrRaw(raw: string): string {
   try {
     return canonicalUsername(raw, 'username');
   } catch {
@@ -106,6 +108,7 @@ export interface Registration {
   password: string;
   displayName?: string | undefined;
   device: string;
+  address: string;
 }
 
 export interface Login {

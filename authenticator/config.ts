@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { ConfigReader, type Env } from '#common/config.ts';
 import type { LogLevel } from '#common/log.ts';
 import { readServiceSecret } from '#common/service-secret.ts';
@@ -11,8 +12,10 @@ export interface AuthenticatorConfig {
   issuer: string;
   audience: string;
   accessTokenSeconds: number;
-  /** A mounted file of signing keys; empty: made and kept in the data folder. */
+  /** The file of signing keys. */
   signingKeys: string;
+  /** Whether that file is ours to make, in the data folder; else it is mounted by whoever runs us. */
+  makesKeys: boolean;
   /** Failed logins per account and address before they are slowed. */
   loginAttempts: number;
   /** Proxies, besides this machine, whose X-Forwarded-For is believed. */
@@ -32,13 +35,28 @@ export function readConfig(env: Env): Readonly<AuthenticatorConfig> {
     issuer: reader.text('CHATTERBOX_ISSUER', 'chatterbox'),
     audience: reader.text('CHATTERBOX_AUDIENCE', 'chatterbox'),
     accessTokenSeconds: reader.integer('CHATTERBOX_ACCESS_TOKEN_SECONDS', 900, { min: 1, max: 86_400 }),
-    signingKeys: reader.text('CHATTERBOX_SIGNING_KEYS', ''),
+    ...keysFile(reader),
     loginAttempts: reader.integer('CHATTERBOX_LOGIN_ATTEMPTS', 5, { min: 1, max: 1_000 }),
-    trustProxy: reader.list('CHATTERBOX_TRUST_PROXY'),
+    trustProxy: reader.networks('CHATTERBOX_TRUST_PROXY'),
     logLevel: reader.logLevel(),
   };
-  if (config.signingKeys === '' && reader.text('NODE_ENV', '') === 'production')
+  if (config.makesKeys && reader.text('NODE_ENV', '') === 'production')
     reader.problem('CHATTERBOX_SIGNING_KEYS must be set in production');
   reader.finish();
   return Object.freeze(config);
+}
+
+/** The file of signing keys alone, for a command that needs nothing else. @throws ConfigError. */
+export function readKeysFile(env: Env): string {
+  const reader = new ConfigReader(env);
+  const { signingKeys } = keysFile(reader);
+  reader.finish();
+  return signingKeys;
+}
+
+function keysFile(reader: ConfigReader): { signingKeys: string; makesKeys: boolean } {
+  const mounted = reader.text('CHATTERBOX_SIGNING_KEYS', '');
+  if (mounted !== '') return { signingKeys: mounted, makesKeys: false };
+  const dataDir = reader.text('DATA_DIR', './data');
+  return { signingKeys: join(dataDir, 'authenticator', 'signing-keys.json'), makesKeys: true };
 }

@@ -6,9 +6,8 @@ import { invalidField, ServiceError } from '#common/errors.ts';
 const RUNNING = 2;
 const WAITING = 64;
 
-/** OWASP's parameters for argon2id; memory in KiB. */
-const PARAMETERS = { memory: 19_456, passes: 2, parallelism: 1, tagLength: 32 };
-const PREFIX = `$argon2id$v=19$m=${PARAMETERS.memory},t=${PARAMETERS.passes},p=${PARAMETERS.parallelism}$`;
+/** OWASP's for argon2id. */
+const PARAMETERS: Parameters = { memory: 19_456, passes: 2, parallelism: 1, tagLength: 32 };
 const PHC = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$([\w+/]+)\$([\w+/]+)$/;
 
 const COMMON = new Set(dictionary['passwords-common'].map((word) => String(word).toLowerCase()));
@@ -34,13 +33,23 @@ export class PasswordHasher {
   hashes = 0;
   #running = 0;
   readonly #waiting: (() => void)[] = [];
-  readonly #dummy = `${PREFIX}${base64(randomBytes(16))}$${base64(randomBytes(32))}`;
+  readonly #parameters: Parameters;
+  /** What every hash of today begins with. */
+  readonly #prefix: string;
+  readonly #dummy: string;
+
+  constructor(parameters: Parameters = PARAMETERS) {
+    const { memory, passes, parallelism, tagLength } = parameters;
+    this.#parameters = parameters;
+    this.#prefix = `$argon2id$v=19$m=${memory},t=${passes},p=${parallelism}$`;
+    this.#dummy = `${this.#prefix}${base64(randomBytes(16))}$${base64(randomBytes(tagLength))}`;
+  }
 
   /** @throws ServiceError OVERLOADED when too many wait. */
   async hash(password: string): Promise<string> {
     const nonce = randomBytes(16);
-    const tag = await this.#derive(password, nonce, PARAMETERS);
-    return `${PREFIX}${base64(nonce)}$${base64(tag)}`;
+    const tag = await this.#derive(password, nonce, this.#parameters);
+    return `${this.#prefix}${base64(nonce)}$${base64(tag)}`;
   }
 
   /** Without a hash (there is no such user) it costs the same and is false. @throws ServiceError OVERLOADED. */
@@ -59,10 +68,10 @@ export class PasswordHasher {
 
   /** Whether it was made with other parameters than today's. */
   isOutdated(stored: string): boolean {
-    return !stored.startsWith(PREFIX);
+    return !stored.startsWith(this.#prefix);
   }
 
-  async #derive(message: string, nonce: Buffer, parameters: typeof PARAMETERS): Promise<Buffer> {
+  async #derive(message: string, nonce: Buffer, parameters: Parameters): Promise<Buffer> {
     if (this.#running >= RUNNING) await this.#turn();
     else this.#running++;
     try {
@@ -88,4 +97,12 @@ function normal(password: string): string {
 
 function base64(bytes: Buffer): string {
   return bytes.toString('base64').replace(/=+$/, '');
+}
+
+/** `memory` in KiB, `tagLength` in bytes. */
+export interface Parameters {
+  memory: number;
+  passes: number;
+  parallelism: number;
+  tagLength: number;
 }

@@ -10,13 +10,19 @@ export interface AccountStore {
   replaceHash(username: string, from: string, to: string): Promise<void>;
   /** Adds a session if the account's hash still is `passwordHash`: a login cannot outrun a password change. */
   openSession(session: NewSession, passwordHash: string): Promise<boolean>;
-  /** A session that has not ended. */
+  /** A session that has not ended. An idle one may still be found: its access tokens have expired long since. */
   session(id: string): Promise<Session | undefined>;
-  /** The sessions of one person that have not ended, the latest used first. */
-  sessions(username: string): Promise<Session[]>;
+  /** The sessions of one person that still stand at `at`, the latest used first. */
+  sessions(username: string, at: Standing): Promise<Session[]>;
+  /**
+   * Removes sessions, whosever they are, that were idle too long, some hundreds at once at most; how many. Only such go
+   * whose access tokens have expired, so that none needs a revocation.
+   */
+  dropIdle(at: Standing): Promise<number>;
   /**
    * Takes a refresh token for its successor. However many ask at once, one generation follows another exactly once.
    * A token that is older than the forgiven predecessor ends the session and its revocation is written with it.
+   * Undefined when there is no such session, it cannot be refreshed, or it no longer stands.
    */
   rotate(rotation: Rotation): Promise<Rotated | undefined>;
   /** Ends sessions of one person and writes their revocations; how many. */
@@ -34,6 +40,8 @@ export interface AccountStore {
   admit(attempt: Attempt): Promise<number>;
   /** Takes a counted attempt back; after a success it also forgets the pair's failures and remembers the address. */
   settle(attempt: Attempt, isSuccess: boolean): Promise<void>;
+  /** Resolves when the store answers. */
+  check(): Promise<void>;
 }
 
 export interface Account {
@@ -63,13 +71,18 @@ export interface Session {
   usedAt: number;
 }
 
-export interface Rotation {
+/** A session stands while it was opened or refreshed within `idleMs`; one without refresh, while its token is valid. */
+export interface Standing {
+  now: number;
+  idleMs: number;
+}
+
+export interface Rotation extends Standing {
   sessionId: string;
   /** The generation presented, its hash, and the hash of the one after. */
   generation: number;
   tokenHash: string;
   successorHash: string;
-  now: number;
   /** How long the predecessor is forgiven, ms. */
   graceMs: number;
   /** When the new access token expires, seconds since the epoch. */
@@ -120,9 +133,9 @@ export interface Budget {
 export interface Attempt {
   username: string;
   address: string;
-  /** The first is the pair of account and address. */
+  /** Those of a login begin with the pair of account and address. */
   budgets: Budget[];
   now: number;
-  /** After this long without an attempt a budget is whole again, ms. */
+  /** After this long without an attempt these budgets are whole again, ms. */
   forgetMs: number;
 }

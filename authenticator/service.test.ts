@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, it } from 'mocha';
 import { readFeed } from '#common/http/ndjson.ts';
 import { Authentication } from '#common/identity/authentication.ts';
 import { type Granted, log, PASSWORD, SECRET, World } from './fixtures/world.ts';
-import { rotateKeys } from './keys.ts';
+import { rotateKeys } from './keys-file.ts';
 import { startAuthenticator } from './service.ts';
 
 describe('the authenticator', () => {
@@ -209,7 +209,7 @@ describe('the authenticator', () => {
     await world.call('POST', '/auth/logout', { token: ada.access_token });
     assert.equal(await ended.promise, sessionId);
     assert.ok(performance.now() - began < 1_000);
-    await assert.rejects(authentication.identify([ada.access_token]), { reason: 'SESSION_ENDED' });
+    await assert.rejects(authentication.identify([ada.access_token]), { reason: 'UNAUTHENTICATED' });
   });
 
   it('rotates its keys with overlap, without a restart', async () => {

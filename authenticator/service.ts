@@ -2,11 +2,12 @@ import { join } from 'node:path';
 import { openDataFolder } from '#common/data-folder.ts';
 import { startHttpServer } from '#common/http/server.ts';
 import { createLog, type Log } from '#common/log.ts';
-import { hostInWorker } from '#common/sqlite/host.ts';
 import { Accounts } from './accounts.ts';
+import { openSqliteStore } from './adapters/accounts-sqlite.ts';
 import type { AuthenticatorConfig } from './config.ts';
 import { createAuthenticatorApp } from './http/app.ts';
-import { ensureKeys, SigningKeys } from './keys.ts';
+import { SigningKeys } from './keys.ts';
+import { ensureKeys } from './keys-file.ts';
 import { PasswordHasher } from './passwords.ts';
 import type { AccountStore } from './ports.ts';
 import { Sessions } from './sessions.ts';
@@ -24,9 +25,8 @@ export interface AuthenticatorOverrides {
   clock?: () => number;
   log?: Log;
   hasher?: PasswordHasher;
+  openStore?: ((path: string) => Promise<AccountStore & AsyncDisposable>) | undefined;
 }
-
-const STORE = new URL('./adapters/accounts-sqlite.ts', import.meta.url);
 
 /** Everything that the authenticator consists of, wired. Disposing ends the feeds and finishes the requests in flight. */
 export async function startAuthenticator(
@@ -37,14 +37,14 @@ export async function startAuthenticator(
     clock = Date.now,
     log = createLog('authenticator', config.logLevel),
     hasher = new PasswordHasher(),
+    openStore = openSqliteStore,
   } = overrides;
   await using parts = new AsyncDisposableStack();
   const folder = parts.use(openDataFolder(config.dataDir, 'authenticator'));
-  const store = parts.use(await hostInWorker<AccountStore>(STORE, [join(folder.path, 'accounts.db')]));
+  const store = parts.use(await openStore(join(folder.path, 'accounts.db')));
 
-  const keysPath = config.signingKeys || join(folder.path, 'signing-keys.json');
-  if (config.signingKeys === '') ensureKeys(keysPath, clock());
-  const keys = new SigningKeys(keysPath, clock, log);
+  if (config.makesKeys) ensureKeys(config.signingKeys, clock());
+  const keys = new SigningKeys(config.signingKeys, clock, log);
   const tokens = new Tokens(keys, config, config.serviceSecret);
 
   const registered = new Signal();

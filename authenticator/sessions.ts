@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { ServiceError } from '#common/errors.ts';
 import type { Identity } from '#common/identity/access-token.ts';
-import type { AccountStore, NewSession, Session } from './ports.ts';
+import type { AccountStore, NewSession, Session, Standing } from './ports.ts';
 import type { Signal } from './signal.ts';
 import { hashOf, type Tokens } from './tokens.ts';
 
 /** How long the predecessor of a refresh token is forgiven: its reply may have been lost. */
 const GRACE_MS = 10_000;
+
+/** A session that nobody has refreshed for so long has ended: the device is lost, or the app was removed. */
+const IDLE_MS = 90 * 86_400_000;
 
 /** Login sessions: one for each login, known by the `sid` of its tokens. */
 export class Sessions {
@@ -52,7 +55,7 @@ export class Sessions {
       generation,
       tokenHash: hashOf(token),
       successorHash: hashOf(this.#tokens.refresh(sessionId, generation + 1)),
-      now,
+      ...this.#standing(),
       graceMs: GRACE_MS,
       until: Math.floor(now / 1000) + this.#accessSeconds,
     });
@@ -62,16 +65,21 @@ export class Sessions {
     throw new ServiceError('SESSION_ENDED');
   }
 
-  /** Whose token it is, if the session stands. @throws ServiceError UNAUTHENTICATED, SESSION_ENDED. */
+  /** Whose token it is, if the session stands. @throws ServiceError UNAUTHENTICATED, the same whatever is wrong. */
   async identify(authorization: readonly string[]): Promise<Identity> {
     const identity = this.#tokens.verify(authorization, this.#clock());
     const session = await this.#store.session(identity.sessionId);
-    if (session?.username !== identity.username) throw new ServiceError('SESSION_ENDED');
+    if (session?.username !== identity.username) throw new ServiceError('UNAUTHENTICATED');
     return identity;
   }
 
   list(username: string): Promise<Session[]> {
-    return this.#store.sessions(username);
+    return this.#store.sessions(username, this.#standing());
+  }
+
+  /** Sweeps away some of those that have ended by being idle, whosever they are. Called now and then. */
+  async dropIdle(): Promise<void> {
+    await this.#store.dropIdle(this.#standing());
   }
 
   /** Ends one session of this person, or all of them; how many that were. */
@@ -80,6 +88,10 @@ export class Sessions {
     const count = await this.#store.endSessions({ username, now, ...(only === undefined ? {} : { only }) });
     this.#ended.raise();
     return count;
+  }
+
+  #standing(): Standing {
+    return { now: this.#clock(), idleMs: IDLE_MS };
   }
 
   #grant(username: string, sessionId: string, generation: number, lifetime?: number): Grant {

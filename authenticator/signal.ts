@@ -1,14 +1,35 @@
 /** Wakes whoever follows a feed: says only "look again". */
 export class Signal {
-  #next = Promise.withResolvers<void>();
+  #raised = 0;
+  readonly #waiting = new Set<() => void>();
 
-  /** Take it before looking, so that nothing is missed in between. */
-  get next(): Promise<void> {
-    return this.#next.promise;
+  /** How often it was raised. Take it before looking, so that nothing is missed in between. */
+  get count(): number {
+    return this.#raised;
   }
 
   raise(): void {
-    this.#next.resolve();
-    this.#next = Promise.withResolvers();
+    this.#raised++;
+    for (const wake of this.#waiting) wake();
+  }
+
+  /**
+   * Waits until it is raised more often than `seen`, `stop` is aborted, or `ms` have passed; false only for the last.
+   * Leaves nothing behind, however long nothing happens.
+   */
+  async passes(seen: number, ms: number, stop: AbortSignal): Promise<boolean> {
+    if (this.#raised > seen || stop.aborted) return true;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const wake = () => resolve(true);
+    const timer = setTimeout(resolve, ms, false);
+    this.#waiting.add(wake);
+    stop.addEventListener('abort', wake);
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#waiting.delete(wake);
+      stop.removeEventListener('abort', wake);
+    }
   }
 }

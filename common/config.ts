@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { LOG_LEVELS, type LogLevel } from './log.ts';
 import { SETTINGS, type Setting } from './settings.ts';
 
@@ -97,6 +98,15 @@ export class ConfigReader {
       : fallback;
   }
 
+  /** IP addresses and networks in CIDR notation. */
+  networks(name: Setting): string[] {
+    const networks = this.list(name);
+    for (const network of networks)
+      if (!isNetwork(network))
+        this.problem(`${name}: "${network}" is not an IP address or network such as 10.0.0.0/8`);
+    return networks;
+  }
+
   /** An http or https URL, returned without a trailing slash. */
   url(name: Setting, fallback: string): string {
     const raw = this.#env[name] || fallback;
@@ -122,6 +132,13 @@ export class ConfigReader {
   finish(): void {
     if (this.#problems.length > 0) throw new ConfigError(this.#problems);
   }
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/');
+  const longest = isIP(address) === 6 ? 128 : 32;
+  const isPrefix = bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= longest);
+  return isIP(address) !== 0 && isPrefix && more.length === 0;
 }
 
 function hint(name: string): string {

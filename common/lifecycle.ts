@@ -1,4 +1,5 @@
 import { ConfigError } from './config.ts';
+import { FolderInUseError } from './data-folder.ts';
 import type { Log } from './log.ts';
 
 /** How long a stop may take before what is left is cut. */
@@ -13,6 +14,7 @@ export async function runUntilSignal(start: () => Promise<AsyncDisposable>): Pro
   try {
     const service = await start();
     await signalled;
+    process.stderr.write('Stopping; again to stop at once.\n');
     signal().then(() => process.exit(1));
     setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref();
     await service[Symbol.asyncDispose]();
@@ -44,7 +46,19 @@ function signal(): Promise<void> {
   return promise;
 }
 
+/** What the usual troubles of a start mean to whoever started it. */
+const TROUBLES: Record<string, string> = {
+  EADDRINUSE: 'the port is in use by another process: stop that one, or choose another port',
+  EADDRNOTAVAIL: 'this machine has no such address: check the host',
+  ENOTFOUND: 'there is no such host name: check the host',
+  EACCES: 'this user may not do that: check the permissions, or choose another port or folder',
+  EROFS: 'the folder is read-only: choose another one',
+  ENOENT: 'there is no such file or folder',
+};
+
 function explain(error: unknown): string {
-  if (error instanceof ConfigError) return error.message;
+  if (error instanceof ConfigError || error instanceof FolderInUseError) return error.message;
+  const trouble = TROUBLES[(error as NodeJS.ErrnoException | null)?.code ?? ''];
+  if (trouble !== undefined) return `Chatterbox cannot start: ${trouble}. (${String(error)})`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

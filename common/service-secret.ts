@@ -1,7 +1,8 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ConfigReader } from './config.ts';
+import { makeFolder } from './data-folder.ts';
 import { ServiceError } from './errors.ts';
 
 /** The header (HTTP) or metadata key (gRPC) that carries the service credential. */
@@ -31,7 +32,7 @@ export function requireServiceSecret(presented: unknown, secret: string): void {
 
 /** Several services may start at once: the first link wins, and everybody reads what it made. */
 function secretOfFolder(dataDir: string): string {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  makeFolder(dataDir);
   const path = join(dataDir, 'service-secret');
   const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
   writeFileSync(draft, randomBytes(32).toString('base64url'), { mode: 0o600 });

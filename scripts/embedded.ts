@@ -11,6 +11,8 @@ import { startUserinfo } from '../userinfo/service.ts';
 export interface Chatterbox extends AsyncDisposable {
   /** `http://host:port`: everything, for everybody. */
   url: string;
+  /** `host:port` of the messenger itself, which only this machine reaches. */
+  messenger: string;
 }
 
 export interface EmbeddedOverrides {
@@ -54,6 +56,7 @@ export async function startEmbedded(env: Env, overrides: EmbeddedOverrides = {})
   started.move();
   return {
     url: gateway.url,
+    messenger: messenger.address,
     async [Symbol.asyncDispose]() {
       // Together: the gateway takes no more calls, while the messenger ends its streams through it.
       await Promise.all([gateway[Symbol.asyncDispose](), messenger[Symbol.asyncDispose]()]);

@@ -1,17 +1,25 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import type { Sync } from '#common/sqlite/host.ts';
+import { hostInWorker, type Sync } from '#common/sqlite/host.ts';
 import { openSqlite, transaction } from '#common/sqlite/open.ts';
 import type * as Port from '../ports.ts';
 import { admit, settle } from './attempts-sqlite.ts';
 import { MIGRATIONS } from './schema-sqlite.ts';
 
+/** The accounts in this file, made if it is not there; closed by disposing. */
+export function openSqliteStore(path: string): Promise<Port.AccountStore & AsyncDisposable> {
+  return hostInWorker(new URL(import.meta.url), [path]);
+}
+
+/** What runs in the worker. */
 export function open(path: string): AccountsSqlite {
   return new AccountsSqlite(openSqlite(path, MIGRATIONS));
 }
 
 const ACCOUNT =
-  'seq, username, display_name AS displayName, password_hash AS passwordHash, created_at AS createdAt';
+  'username, display_name AS displayName, password_hash AS passwordHash, created_at AS createdAt';
 const SESSION = 'id, username, device, created_at AS createdAt, used_at AS usedAt';
+
+const DROPPED_AT_ONCE = 200;
 
 /** Accounts in one SQLite file. One writer: a `seq` taken inside a transaction is in the order of the commits. */
 class AccountsSqlite implements Sync<Port.AccountStore> {
@@ -55,21 +63,31 @@ class AccountsSqlite implements Sync<Port.AccountStore> {
     return this.#all<Port.Session>(`SELECT ${SESSION} FROM session WHERE id = ?`, [id])[0];
   }
 
-  sessions(username: string): Port.Session[] {
-    return this.#all(`SELECT ${SESSION} FROM session WHERE username = ? ORDER BY used_at DESC, id`, [
-      username,
-    ]);
+  sessions(username: string, { now, idleMs }: Port.Standing): Port.Session[] {
+    return this.#all(
+      `SELECT ${SESSION} FROM session
+       WHERE username = ? AND used_at >= ? AND (token_hash <> '' OR token_until > ?) ORDER BY used_at DESC, id`,
+      [username, now - idleMs, Math.floor(now / 1000)],
+    );
+  }
+
+  dropIdle({ now, idleMs }: Port.Standing): number {
+    return this.#run(
+      `DELETE FROM session WHERE id IN
+         (SELECT id FROM session WHERE used_at < ? AND token_until <= ? ORDER BY used_at LIMIT ?)`,
+      [now - idleMs, Math.floor(now / 1000), DROPPED_AT_ONCE],
+    );
   }
 
   rotate(rotation: Port.Rotation): Port.Rotated | undefined {
-    const { sessionId, generation, tokenHash, now, graceMs, until } = rotation;
+    const { sessionId, generation, tokenHash, now, idleMs, graceMs, until } = rotation;
     return transaction(this.#db, () => {
       const [head] = this.#all<Head>(
         `SELECT username, generation, token_hash AS tokenHash, previous_hash AS previousHash, used_at AS usedAt
          FROM session WHERE id = ?`,
         [sessionId],
       );
-      if (head === undefined || head.tokenHash === '') return undefined;
+      if (head === undefined || head.tokenHash === '' || head.usedAt < now - idleMs) return undefined;
       const { username } = head;
       if (generation === head.generation && tokenHash === head.tokenHash) {
         this.#run(
@@ -102,7 +120,7 @@ class AccountsSqlite implements Sync<Port.AccountStore> {
   }
 
   accountsAfter(seq: number, limit: number): Port.Sequenced<Port.Account>[] {
-    return this.#all(`SELECT ${ACCOUNT} FROM account WHERE seq > ? ORDER BY seq LIMIT ?`, [seq, limit]);
+    return this.#all(`SELECT seq, ${ACCOUNT} FROM account WHERE seq > ? ORDER BY seq LIMIT ?`, [seq, limit]);
   }
 
   revocationsAfter(seq: number, since: number, limit: number): Port.Sequenced<Port.Revocation>[] {
@@ -119,6 +137,10 @@ class AccountsSqlite implements Sync<Port.AccountStore> {
 
   settle(attempt: Port.Attempt, isSuccess: boolean): void {
     transaction(this.#db, () => settle(this.#db, attempt, isSuccess));
+  }
+
+  check(): void {
+    this.#all('SELECT 1 FROM account LIMIT 1', []);
   }
 
   close(): void {

@@ -5,7 +5,7 @@ const FIRST_WAIT_MS = 1_000;
 
 /** See AccountStore.admit; runs inside the caller's transaction. */
 export function admit(db: DatabaseSync, { username, address, budgets, now, forgetMs }: Attempt): number {
-  db.prepare('DELETE FROM attempt WHERE last_at < ?').run(now - forgetMs);
+  db.prepare('DELETE FROM attempt WHERE forget_at < ?').run(now);
   const isKnown = db
     .prepare('SELECT 1 FROM known_address WHERE username = ? AND address = ?')
     .get(username, address);
@@ -15,10 +15,10 @@ export function admit(db: DatabaseSync, { username, address, budgets, now, forge
   const wait = Math.max(0, ...waits);
   if (wait > 0) return wait;
   const count = db.prepare(
-    `INSERT INTO attempt (budget, count, last_at) VALUES (?, 1, ?)
-     ON CONFLICT (budget) DO UPDATE SET count = count + 1, last_at = excluded.last_at`,
+    `INSERT INTO attempt (budget, count, last_at, forget_at) VALUES (?, 1, ?, ?)
+     ON CONFLICT (budget) DO UPDATE SET count = count + 1, last_at = excluded.last_at, forget_at = excluded.forget_at`,
   );
-  for (const { key } of budgets) count.run(key, now);
+  for (const { key } of budgets) count.run(key, now, now + forgetMs);
   return 0;
 }
 

@@ -16,4 +16,12 @@ export const MIGRATIONS: Migration[] = [
       CREATE INDEX attempt_age ON attempt (last_at);
       CREATE TABLE known_address (username TEXT NOT NULL, address TEXT NOT NULL, PRIMARY KEY (username, address)) STRICT;`,
   },
+  {
+    name: 'idle sessions are found, and every budget is forgotten in its own time',
+    sql: `
+      CREATE INDEX session_used ON session (used_at);
+      DROP INDEX attempt_age;
+      ALTER TABLE attempt ADD COLUMN forget_at INTEGER NOT NULL DEFAULT 0;
+      CREATE INDEX attempt_forgotten ON attempt (forget_at);`,
+  },
 ];

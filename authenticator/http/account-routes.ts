@@ -29,7 +29,9 @@ export function addAccountRoutes(app: Express, accounts: Accounts, sessions: Ses
 
   app.post('/auth/register', ...jsonBody, async (request, response) => {
     const { username, password, display_name: displayName } = validate(Registration, request.body);
-    const grant = await accounts.register({ username, password, displayName, device: agentOf(request) });
+    const device = agentOf(request);
+    const address = addressOf(request);
+    const grant = await accounts.register({ username, password, displayName, device, address });
     response.status(201).json(await encode(accounts, grant));
   });
   app.post('/auth/login', ...jsonBody, async (request, response) => {

@@ -20,7 +20,7 @@ export async function serveFeed(
   let cursor = after;
   let isCaughtUp = false;
   // The first page is read before the status, so that a store that fails is answered as such.
-  let next = changed.next;
+  let seen = changed.count;
   let lines = await read(cursor);
   response.set({ 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' }).flushHeaders();
   while (!signal.aborted) {
@@ -32,10 +32,10 @@ export async function serveFeed(
       if (!isCaughtUp)
         await write(response, `${JSON.stringify({ cursor: String(cursor), caught_up: true })}\n`, signal);
       isCaughtUp = true;
-      if (!(await happens(next, signal))) await write(response, '\n', signal);
+      if (!(await changed.passes(seen, HEARTBEAT_MS, signal))) await write(response, '\n', signal);
     }
     if (signal.aborted) break;
-    next = changed.next;
+    seen = changed.count;
     lines = await read(cursor);
   }
   response.end();
@@ -44,22 +44,6 @@ export async function serveFeed(
 async function write(response: Response, text: string, signal: AbortSignal): Promise<void> {
   if (signal.aborted || response.write(text)) return;
   await once(response, 'drain', { signal }).catch(() => {});
-}
-
-/** Whether it happened before the next heartbeat was due. */
-async function happens(next: Promise<void>, signal: AbortSignal): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(resolve, HEARTBEAT_MS, false);
-  const stopped = () => resolve(true);
-  signal.addEventListener('abort', stopped);
-  if (signal.aborted) stopped();
-  next.then(() => resolve(true));
-  try {
-    return await promise;
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', stopped);
-  }
 }
 
 export interface FeedLine {

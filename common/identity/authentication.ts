@@ -40,13 +40,13 @@ export class Authentication implements AsyncDisposable {
 
   /**
    * The caller, from every value of the Authorization header.
-   * @throws ServiceError UNAUTHENTICATED, the same whatever is wrong; SESSION_ENDED after a logout; UNAVAILABLE while no key is known.
+   * @throws ServiceError UNAUTHENTICATED, the same whatever is wrong; UNAVAILABLE while no key is known.
    */
   async identify(authorization: readonly string[]): Promise<Identity> {
     const token = bearerToken(authorization);
     const identity = this.#verified.get(token) ?? (await this.#verify(token));
     if (identity.expiresAt * 1000 <= Date.now()) throw new ServiceError('UNAUTHENTICATED');
-    if (this.#revocations.has(identity.sessionId)) throw new ServiceError('SESSION_ENDED');
+    if (this.#revocations.has(identity.sessionId)) throw new ServiceError('UNAUTHENTICATED');
     return identity;
   }
 

@@ -64,8 +64,8 @@ export function toResponse({ conversation, seq, clientId, sentAt }: Sent): ChatM
 }
 
 /** A client acknowledges by sending a place back without text. */
-export function isAcknowledgement({ conversation, seq, message, friend }: ChatMessage): boolean {
-  return seq > 0n && conversation !== '' && message === '' && friend === '';
+export function isAcknowledgement({ conversation, seq, message }: ChatMessage): boolean {
+  return seq > 0n && conversation !== '' && message === '';
 }
 
 /** A frame that says nothing but that somebody is there. */

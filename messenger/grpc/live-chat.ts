@@ -1,4 +1,3 @@
-import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
 import { ServiceError, toServiceError } from '#common/errors.ts';
 import type { ChatMessage } from '#proto/org/harshit/messenger/chat/messages.ts';
@@ -21,7 +20,7 @@ import {
   toSendRequest,
 } from './chat-message.ts';
 import type { ChatServiceOptions } from './chat-service.ts';
-import { endWith, incoming, interruption } from './methods.ts';
+import { endWith, incoming, interruption, isCancelled } from './methods.ts';
 import { Outbox } from './outbox.ts';
 
 type Call = ServerDuplexStream<ChatMessage, ChatMessage>;
@@ -134,9 +133,7 @@ class ChatStream implements Listener, Sink {
   async #endCleanly(): Promise<void> {
     this.#reader.close();
     await this.#outbox.flushed();
-    // A cancelled stream looks half-closed for a moment.
-    await turnOfTheLoop();
-    if (this.#call.cancelled) return;
+    if (await isCancelled(this.#call)) return;
     this.#moveImplicitly(this.#implicitAcks.endedCleanly());
     await this.#options.cursors.save();
     this.#call.end();

@@ -1,11 +1,13 @@
 import type { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { BinaryReader } from '@bufbuild/protobuf/wire';
-import type {
-  handleUnaryCall,
-  MethodDefinition,
-  ServerDuplexStream,
-  ServerUnaryCall,
-  StatusObject,
+import {
+  type handleUnaryCall,
+  Metadata,
+  type MethodDefinition,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type StatusObject,
 } from '@grpc/grpc-js';
 import { invalidField, ServiceError, toServiceError } from '#common/errors.ts';
 import { toGrpcStatus } from '#common/grpc/status.ts';
@@ -79,6 +81,23 @@ export function interruption(call: Pick<Readable, 'on'>, { signal }: LiveCall): 
   // It may come before anybody waits for it.
   interrupted.catch(() => {});
   return interrupted;
+}
+
+/** How long the reset of a cancelled stream may lag behind its end. */
+const RESET_LAG_MS = 200;
+
+/**
+ * Whether a stream that has ended its requests was cancelled, or its connection lost, rather than half-closed. Node's HTTP/2 clients
+ * cancel by ending the stream and then resetting it, so a cancellation looks like a half-close until the reset comes.
+ */
+export async function isCancelled(
+  call: Pick<ServerDuplexStream<unknown, unknown>, 'sendMetadata' | 'cancelled'>,
+): Promise<boolean> {
+  await delay(RESET_LAG_MS);
+  // grpc-js looks at the stream only when it is to send something; headers go out once, so this sends nothing.
+  call.sendMetadata(new Metadata());
+  await delay(0);
+  return call.cancelled;
 }
 
 /** Ends a stream with an error's status. What was written before goes out first. */

@@ -1,8 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { Server, ServerCredentials, type ServerInterceptor } from '@grpc/grpc-js';
-import { loadFileDescriptorSetFromBuffer, loadSync, type PackageDefinition } from '@grpc/proto-loader';
-import { ReflectionService } from '@grpc/reflection';
-import { HealthImplementation, protoPath as healthProto } from 'grpc-health-check';
+import { HealthImplementation } from 'grpc-health-check';
+import { addReflection } from './reflection.ts';
 
 export interface GrpcServer extends AsyncDisposable {
   /** `host:port`, with the port that was really taken. */
@@ -22,9 +20,6 @@ export interface GrpcServerOptions {
 /** How long calls in flight may still take when the server stops. */
 const STOP_MS = 5_000;
 
-/** The public protos with all that they import, as buf builds them: reflection serves nothing internal. */
-const PUBLIC_DESCRIPTORS = new URL('../../proto/gen/public.binpb', import.meta.url);
-
 /** Listens, with limits where grpc-js has none of its own, and with health and reflection. */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   const server = new Server({
@@ -39,7 +34,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   });
   const health = new HealthImplementation({ '': 'SERVING' });
   health.addToServer(server);
-  if (options.hasReflection) new ReflectionService(publicPackages()).addToServer(server);
+  if (options.hasReflection) addReflection(server);
   options.addServices(server);
   const port = await listen(server, `${options.host}:${options.port}`);
   return {
@@ -47,11 +42,6 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     drain: () => health.setStatus('', 'NOT_SERVING'),
     [Symbol.asyncDispose]: () => stop(server),
   };
-}
-
-function publicPackages(): PackageDefinition {
-  const ours = loadFileDescriptorSetFromBuffer(readFileSync(PUBLIC_DESCRIPTORS), { keepCase: true });
-  return { ...ours, ...loadSync(healthProto, { keepCase: true }) };
 }
 
 function listen(server: Server, address: string): Promise<number> {

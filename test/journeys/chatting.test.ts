@@ -159,6 +159,37 @@ describe('chatting', () => {
     await second.end();
   });
 
+  it('a cancelled stream is never taken for a clean end, whenever it is cancelled', async () => {
+    const { ada, bob } = await pair();
+    for (let i = 0; i < 3; i++) await send(ada, bob, `m${i}`);
+    for (let round = 0; round < 30; round++) {
+      const device = { 'chatterbox-device': `device-${round}` };
+      const stream = await open(bob, device);
+      await stream.take(3);
+      if (round % 3 === 1) stream.write({ friend: ada.username, message: 'hello', client_id: `r${round}` });
+      if (round % 3 === 2) await new Promise((resolve) => setTimeout(resolve, round));
+      await stream.cut();
+      const again = await open(bob, device);
+      assert.deepEqual(
+        (await again.take(3)).map((m) => m.message),
+        ['m0', 'm1', 'm2'],
+        `round ${round}`,
+      );
+      await again.cut();
+    }
+  });
+
+  it('a message that comes back without its text is an acknowledgement, whatever else is left in it', async () => {
+    const { ada, bob } = await pair();
+    for (let i = 1; i <= 2; i++) await send(ada, bob, `m${i}`);
+    const first = await open(bob, { 'chatterbox-device': 'phone' });
+    first.write({ ...(await first.next()), message: '' });
+    await first.end();
+    const second = await open(bob, { 'chatterbox-device': 'phone' });
+    assert.equal((await second.next()).message, 'm2');
+    await second.end();
+  });
+
   it('a client that acknowledges moves its position itself, and nothing else does', async () => {
     const { ada, bob } = await pair();
     for (let i = 1; i <= 5; i++) await send(ada, bob, `m${i}`);

@@ -39,7 +39,7 @@ describe('the door of userinfo', () => {
     assert.equal((await call()).status, 200);
     world.authenticator.revoke('session-1');
     const { body } = await until(call, ({ status }) => status !== 200);
-    assert.equal(body.reason, 'SESSION_ENDED');
+    assert.equal(body.reason, 'UNAUTHENTICATED');
   });
 
   it('knows /chat and what is below it, nothing else', async () => {

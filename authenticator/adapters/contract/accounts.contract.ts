@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { it } from 'mocha';
+import type { Subject } from '../accounts.contract.ts';
+import { account, idsOf, NOW, register, revoked, session } from './samples.ts';
+
+export function accountPromises({ store, reopen }: Subject): void {
+  it('are found as they were made, with their first session, and after reopening', async () => {
+    assert.equal(await store().createAccount(account('ada'), session('s1', 'ada')), true);
+    await reopen();
+    assert.deepEqual({ ...(await store().account('ada')) }, account('ada'));
+    assert.deepEqual(await idsOf(store(), 'ada'), ['s1']);
+    assert.equal(await store().account('bob'), undefined);
+  });
+
+  it('keep every character of a name that people show', async () => {
+    const displayName = 'Zoë 🦉 "’; DROP TABLE account; --';
+    await store().createAccount({ ...account('zoe'), displayName }, session('s1', 'zoe'));
+    assert.equal((await store().account('zoe'))?.displayName, displayName);
+  });
+
+  it('are told apart by every character of the username', async () => {
+    for (const name of ['a.b', 'a-b', 'a_b', 'ab']) await register(store(), name);
+    for (const name of ['a.b', 'a-b', 'a_b', 'ab'])
+      assert.equal((await store().account(name))?.username, name);
+    assert.equal(await store().account('a%b'), undefined);
+  });
+
+  it('are never made twice: the first stays as it is, and the second leaves no session', async () => {
+    await register(store(), 'ada');
+    const second = { ...account('ada'), passwordHash: 'another' };
+    assert.equal(await store().createAccount(second, session('s2', 'ada')), false);
+    assert.equal((await store().account('ada'))?.passwordHash, 'hash of ada');
+    assert.deepEqual(await idsOf(store(), 'ada'), ['s-ada']);
+  });
+
+  it('are made once, though fifty ask for one name at once', async () => {
+    const made = await Promise.all(
+      Array.from({ length: 50 }, (_, i) => store().createAccount(account('ada'), session(`s${i}`, 'ada'))),
+    );
+    assert.equal(made.filter(Boolean).length, 1);
+    assert.deepEqual(await idsOf(store(), 'ada'), [`s${made.indexOf(true)}`]);
+  });
+
+  it('have their hash renewed only from what it was', async () => {
+    await register(store(), 'ada');
+    await store().replaceHash('ada', 'something else', 'lost');
+    assert.equal((await store().account('ada'))?.passwordHash, 'hash of ada');
+    await store().replaceHash('ada', 'hash of ada', 'renewed');
+    assert.equal((await store().account('ada'))?.passwordHash, 'renewed');
+  });
+
+  it('open no session with a hash that was changed meanwhile, nor for nobody', async () => {
+    await register(store(), 'ada');
+    assert.equal(await store().openSession(session('s2', 'ada'), 'an older hash'), false);
+    assert.equal(await store().openSession(session('s3', 'nobody'), 'hash of nobody'), false);
+    assert.equal(await store().openSession(session('s4', 'ada'), 'hash of ada'), true);
+    assert.deepEqual(new Set(await idsOf(store(), 'ada')), new Set(['s-ada', 's4']));
+    assert.deepEqual(await idsOf(store(), 'nobody'), []);
+  });
+
+  it('change their password and end the other sessions together, or do neither', async () => {
+    await register(store(), 'ada');
+    await register(store(), 'bob');
+    await store().openSession(session('s2', 'ada'), 'hash of ada');
+    const change = { username: 'ada', from: 'wrong', to: 'new', keep: 's-ada', now: NOW };
+    assert.equal(await store().changePassword(change), false);
+    assert.equal((await idsOf(store(), 'ada')).length, 2);
+    assert.deepEqual(await revoked(store()), []);
+    assert.equal(await store().changePassword({ ...change, from: 'hash of ada' }), true);
+    assert.equal((await store().account('ada'))?.passwordHash, 'new');
+    assert.deepEqual(await idsOf(store(), 'ada'), ['s-ada']);
+    assert.deepEqual(await idsOf(store(), 'bob'), ['s-bob']);
+    assert.deepEqual(await revoked(store()), ['s2']);
+  });
+
+  it('change their password once, and let no login with the old one in, though all ask at once', async () => {
+    await register(store(), 'ada');
+    const change = (to: string) =>
+      store().changePassword({ username: 'ada', from: 'hash of ada', to, keep: 's-ada', now: NOW });
+    const [changes] = await Promise.all([
+      Promise.all(['one', 'two', 'three'].map(change)),
+      Promise.all(
+        Array.from({ length: 20 }, (_, i) => store().openSession(session(`late ${i}`, 'ada'), 'hash of ada')),
+      ),
+    ]);
+    assert.equal(changes.filter(Boolean).length, 1);
+    assert.deepEqual(await idsOf(store(), 'ada'), ['s-ada']);
+  });
+
+  it('answer a check', async () => {
+    await store().check();
+  });
+}

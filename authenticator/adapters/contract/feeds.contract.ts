@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { it } from 'mocha';
+import type { AccountStore } from '../../ports.ts';
+import type { Subject } from '../accounts.contract.ts';
+import { account, NOW, NOW_S, register, session } from './samples.ts';
+
+const LATER = { now: NOW + 3_600_000, since: NOW_S + 3_600 };
+
+export function feedPromises({ store, reopen }: Subject): void {
+  const end = (username: string, now = NOW) => store().endSessions({ username, now });
+
+  it('tell accounts in the order in which they were made, page by page', async () => {
+    const names = Array.from({ length: 25 }, (_, i) => `u${24 - i}`);
+    for (const name of names) await register(store(), name);
+    assert.deepEqual(await readAccounts(store(), 7), names);
+    assert.deepEqual(await readAccounts(store(), 1_000), names);
+  });
+
+  it('tell what an account is', async () => {
+    await register(store(), 'ada');
+    const [told] = await store().accountsAfter(0, 10);
+    const { seq, ...rest } = told ?? { seq: 0 };
+    assert.ok(seq > 0);
+    assert.deepEqual(rest, account('ada'));
+  });
+
+  it('never show something behind a cursor that was already read, though many write at once', async () => {
+    const names = Array.from({ length: 100 }, (_, i) => `u${i}`);
+    let isDone = false;
+    const writing = Promise.all(names.map((name) => register(store(), name))).then(() => {
+      isDone = true;
+    });
+    const seen: string[] = [];
+    let cursor = 0;
+    for (let last = false; !last; ) {
+      last = isDone;
+      for (const { seq, username } of await store().accountsAfter(cursor, 3)) {
+        assert.ok(seq > cursor);
+        cursor = seq;
+        seen.push(username);
+        last = false;
+      }
+    }
+    await writing;
+    assert.deepEqual(seen.toSorted(), names.toSorted());
+    assert.deepEqual(seen, await readAccounts(store(), 1_000));
+  });
+
+  it('go on from a cursor after reopening', async () => {
+    await register(store(), 'ada');
+    await register(store(), 'bob');
+    const [first] = await store().accountsAfter(0, 1);
+    const cursor = first?.seq ?? 0;
+    await end('ada');
+    const [revocation] = await store().revocationsAfter(0, NOW_S, 1);
+    await reopen();
+    await register(store(), 'cat');
+    await end('bob');
+    assert.deepEqual(
+      (await store().accountsAfter(cursor, 10)).map(({ username }) => username),
+      ['bob', 'cat'],
+    );
+    assert.deepEqual(
+      (await store().revocationsAfter(revocation?.seq ?? 0, NOW_S, 10)).map(({ sessionId }) => sessionId),
+      ['s-bob'],
+    );
+  });
+
+  it('tell revocations in the order in which the sessions ended, with when their last token expires', async () => {
+    for (const [i, name] of ['ada', 'bob', 'cat'].entries())
+      await store().createAccount(
+        account(name),
+        session(`s-${name}`, name, { until: NOW_S + 100 * (i + 1) }),
+      );
+    for (const name of ['cat', 'ada', 'bob']) await end(name);
+    const told = await store().revocationsAfter(0, NOW_S, 10);
+    assert.deepEqual(
+      told.map(({ sessionId, until }) => [sessionId, until - NOW_S]),
+      [
+        ['s-cat', 300],
+        ['s-ada', 100],
+        ['s-bob', 200],
+      ],
+    );
+    assert.equal((await store().revocationsAfter(0, NOW_S, 2)).length, 2);
+  });
+
+  it('keep silent about revocations whose tokens have all expired', async () => {
+    await register(store(), 'ada');
+    await end('ada');
+    assert.equal((await store().revocationsAfter(0, NOW_S + 899, 10)).length, 1);
+    assert.equal((await store().revocationsAfter(0, NOW_S + 900, 10)).length, 0);
+  });
+
+  it('never give a cursor of the past again, though all of the past was forgotten', async () => {
+    await register(store(), 'ada');
+    await end('ada');
+    const [old] = await store().revocationsAfter(0, NOW_S, 10);
+    const cursor = old?.seq ?? 0;
+    // Every later end may forget what has expired; a reader that stayed away the whole time must miss none of it.
+    for (const name of ['bob', 'cat']) {
+      const valid = session(`s-${name}`, name, { until: LATER.since + 60 });
+      await store().createAccount(account(name), valid);
+      await end(name, LATER.now);
+      await reopen();
+    }
+    const told = await store().revocationsAfter(cursor, LATER.since, 10);
+    assert.deepEqual(
+      told.map(({ sessionId }) => sessionId),
+      ['s-bob', 's-cat'],
+    );
+    assert.ok(told.every(({ seq }) => seq > cursor));
+  });
+}
+
+async function readAccounts(store: AccountStore, page: number): Promise<string[]> {
+  const names: string[] = [];
+  let cursor = 0;
+  for (let more = true; more; ) {
+    const accounts = await store.accountsAfter(cursor, page);
+    for (const { seq, username } of accounts) {
+      names.push(username);
+      cursor = seq;
+    }
+    more = accounts.length > 0;
+  }
+  return names;
+}

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { it } from 'mocha';
+import type { Subject } from '../accounts.contract.ts';
+import { GRACE_MS, NOW, NOW_S, register, revoked, rotation, session } from './samples.ts';
+
+export function rotationPromises({ store, reopen }: Subject): void {
+  it('takes one generation after another, and moves the time of the last use', async () => {
+    await register(store(), 'ada');
+    assert.deepEqual(await store().rotate(rotation('s-ada', 0, NOW + 1)), { username: 'ada', generation: 1 });
+    await reopen();
+    assert.deepEqual(await store().rotate(rotation('s-ada', 1, NOW + 2)), { username: 'ada', generation: 2 });
+    assert.equal((await store().session('s-ada'))?.usedAt, NOW + 2);
+    assert.equal((await store().session('s-ada'))?.createdAt, NOW);
+  });
+
+  it('gives fifty who present one token at once the same single successor', async () => {
+    await register(store(), 'ada');
+    const answers = await Promise.all(Array.from({ length: 50 }, () => store().rotate(rotation('s-ada', 0))));
+    for (const answer of answers) assert.deepEqual(answer, { username: 'ada', generation: 1 });
+    assert.deepEqual(await store().rotate(rotation('s-ada', 1)), { username: 'ada', generation: 2 });
+    assert.deepEqual(await revoked(store()), []);
+  });
+
+  it('keeps fifty sessions that are refreshed at once apart', async () => {
+    await register(store(), 'ada');
+    const ids = Array.from({ length: 50 }, (_, i) => `s${i}`);
+    await Promise.all(ids.map((id) => store().openSession(session(id, 'ada'), 'hash of ada')));
+    const answers = await Promise.all(ids.map((id) => store().rotate(rotation(id, 0))));
+    for (const answer of answers) assert.deepEqual(answer, { username: 'ada', generation: 1 });
+  });
+
+  it('forgives the predecessor to the last millisecond of the grace, measured from when it was replaced', async () => {
+    await register(store(), 'ada');
+    await store().rotate(rotation('s-ada', 0));
+    for (const now of [NOW + GRACE_MS / 2, NOW + GRACE_MS])
+      assert.deepEqual(await store().rotate(rotation('s-ada', 0, now)), { username: 'ada', generation: 1 });
+    const late = await store().rotate(rotation('s-ada', 0, NOW + GRACE_MS + 1));
+    assert.deepEqual({ ...late }, { username: 'ada', generation: undefined });
+    assert.equal(await store().session('s-ada'), undefined);
+  });
+
+  it('ends the session for an older token, and then for its head too; the others stay', async () => {
+    await register(store(), 'ada');
+    await store().openSession(session('s2', 'ada'), 'hash of ada');
+    await store().rotate(rotation('s-ada', 0));
+    await store().rotate(rotation('s-ada', 1));
+    assert.equal((await store().rotate(rotation('s-ada', 0)))?.generation, undefined);
+    assert.equal(await store().rotate(rotation('s-ada', 2)), undefined);
+    assert.deepEqual(await revoked(store()), ['s-ada']);
+    assert.ok(await store().session('s2'));
+  });
+
+  it('does not take a hash that is not the one it keeps, nor a generation to come', async () => {
+    await register(store(), 'ada');
+    await store().openSession(session('s2', 'ada'), 'hash of ada');
+    const forged = await store().rotate({ ...rotation('s-ada', 0), tokenHash: 'forged' });
+    assert.equal(forged?.generation, undefined);
+    assert.equal((await store().rotate(rotation('s2', 7)))?.generation, undefined);
+  });
+
+  it('knows neither a session that never was nor one that cannot be refreshed', async () => {
+    await register(store(), 'ada');
+    await store().openSession(session('old app', 'ada', { tokenHash: '' }), 'hash of ada');
+    assert.equal(await store().rotate(rotation('nowhere', 0)), undefined);
+    assert.equal(await store().rotate(rotation('old app', 0)), undefined);
+    assert.equal(await store().rotate({ ...rotation('old app', 0), tokenHash: '' }), undefined);
+    assert.ok(await store().session('old app'));
+  });
+
+  it('moves `until` with every token given, a repeated one included, and never back', async () => {
+    await register(store(), 'ada');
+    await store().rotate({ ...rotation('s-ada', 0), until: NOW_S + 5_000 });
+    await store().rotate({ ...rotation('s-ada', 0), until: NOW_S + 6_000 });
+    await store().rotate({ ...rotation('s-ada', 1), until: NOW_S + 10 });
+    await store().endSessions({ username: 'ada', now: NOW });
+    const [revocation] = await store().revocationsAfter(0, NOW_S, 10);
+    assert.equal(revocation?.until, NOW_S + 6_000);
+  });
+
+  it('ends a session either before a logout or by it, but never revives it', async () => {
+    await register(store(), 'ada');
+    await Promise.all([
+      store().rotate(rotation('s-ada', 0)),
+      store().endSessions({ username: 'ada', now: NOW }),
+      store().rotate(rotation('s-ada', 0)),
+    ]);
+    assert.equal(await store().session('s-ada'), undefined);
+    assert.equal(await store().rotate(rotation('s-ada', 1)), undefined);
+    assert.deepEqual(await revoked(store()), ['s-ada']);
+  });
+}

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { afterEach, describe, it } from 'mocha';
+import { PASSWORD, World } from './fixtures/world.ts';
+import { PasswordHasher } from './passwords.ts';
+
+const HOME = '192.0.2.1';
+const HOUR_MS = 3_600_000;
+/** One failure of a pair is free, ten of an address, twenty of an account. */
+const ONE_FREE = { env: { CHATTERBOX_LOGIN_ATTEMPTS: '1' } };
+/** For what is counted here, hashes need not cost anything. */
+const CHEAP = { memory: 8, passes: 1, parallelism: 1, tagLength: 32 };
+
+describe('throttling', () => {
+  let world: World;
+  afterEach(() => world[Symbol.asyncDispose]());
+
+  const statuses = async (answers: Promise<Response>[]) =>
+    (await Promise.all(answers)).map(({ status }) => status);
+
+  it('slows an address that guesses at one account after another, and no other address', async () => {
+    world = await World.start(ONE_FREE);
+    await world.register('ada');
+    const guesses = Array.from({ length: 10 }, (_, i) => world.login(`user${i}`, 'a guess', '198.51.100.1'));
+    assert.deepEqual(new Set(await statuses(guesses)), new Set([401]));
+    const hashes = world.hasher.hashes;
+    const slowed = await world.login('ada', PASSWORD, '198.51.100.1');
+    assert.equal(slowed.status, 429);
+    assert.equal(world.hasher.hashes, hashes);
+    assert.equal((await world.login('ada', PASSWORD, '198.51.100.2')).status, 200);
+    world.now += 1_000;
+    assert.equal((await world.login('ada', PASSWORD, '198.51.100.1')).status, 200);
+  });
+
+  it('slows guessing at one account from many addresses by 5 s at most, and never where its owner was before', async () => {
+    world = await World.start(ONE_FREE);
+    await world.register('ada');
+    assert.equal((await world.login('ada', PASSWORD, HOME)).status, 200);
+    for (let round = 0; round < 8; round++) {
+      const guesses = Array.from({ length: 20 }, (_, i) =>
+        world.login('ada', 'a guess', `198.51.${100 + round}.${i}`),
+      );
+      const answers = await statuses(guesses);
+      assert.equal(answers.filter((status) => status === 401).length, round === 0 ? 20 : 1);
+      world.now += round === 0 ? 1_000 : 5_000;
+    }
+    world.now -= 5_000;
+    const stranger = await world.login('ada', PASSWORD, '203.0.113.7');
+    assert.equal(stranger.status, 429);
+    assert.ok(Number(stranger.headers.get('retry-after')) <= 5);
+    assert.equal((await world.login('ada', PASSWORD, HOME)).status, 200);
+    world.now += 5_000;
+    assert.equal((await world.login('ada', PASSWORD, '203.0.113.7')).status, 200);
+  });
+
+  it('goes on after a restart', async () => {
+    world = await World.start(ONE_FREE);
+    await world.register('ada');
+    assert.equal((await world.login('ada', 'a guess')).status, 401);
+    await world.stop();
+    await world.start();
+    assert.equal((await world.login('ada', PASSWORD)).status, 429);
+  });
+
+  it('does not hold it against anybody that too many hashes wait', async () => {
+    world = await World.start(ONE_FREE);
+    await world.register('ada');
+    let isFull = true;
+    const hashOnAndOn = async () => {
+      while (isFull) await world.hasher.hash(PASSWORD);
+    };
+    const others = Promise.all(Array.from({ length: 66 }, hashOnAndOn));
+    const refused = await world.login('ada', PASSWORD);
+    assert.equal(refused.status, 503);
+    assert.ok(Number(refused.headers.get('retry-after')) >= 1);
+    isFull = false;
+    await others;
+    assert.equal((await world.login('ada', PASSWORD)).status, 200);
+  });
+
+  it('believes no X-Forwarded-For that an untrusted proxy has passed on', async () => {
+    world = await World.start(ONE_FREE);
+    await world.register('ada');
+    const claiming = (i: number) => `203.0.113.${i}, 198.51.100.1`;
+    assert.equal((await world.login('ada', 'a guess', claiming(1))).status, 401);
+    assert.equal((await world.login('ada', 'a guess', claiming(2))).status, 429);
+  });
+
+  it('believes that of a trusted one, as far back as the first that is not', async () => {
+    world = await World.start({
+      env: { ...ONE_FREE.env, CHATTERBOX_TRUST_PROXY: '198.51.100.1, 10.0.0.0/8' },
+    });
+    await world.register('ada');
+    const claiming = (lie: number, i: number) => `192.0.2.${lie}, 203.0.113.${i}, 10.1.2.3, 198.51.100.1`;
+    assert.equal((await world.login('ada', 'a guess', claiming(1, 1))).status, 401);
+    assert.equal((await world.login('ada', 'a guess', claiming(1, 2))).status, 401);
+    assert.equal((await world.login('ada', 'a guess', claiming(2, 1))).status, 429);
+  });
+
+  it('lets one address register a thousand people within an hour, and then slows it', async () => {
+    world = await World.start({ hasher: new PasswordHasher(CHEAP) });
+    world.now = Math.ceil(world.now / HOUR_MS) * HOUR_MS;
+    const register = (username: string, from = HOME) =>
+      world.call('POST', '/auth/register', { body: { username, password: PASSWORD }, from });
+    for (let i = 0; i < 1_000; i += 50) {
+      const made = await statuses(Array.from({ length: 50 }, (_, j) => register(`u${i + j}`)));
+      assert.deepEqual(new Set(made), new Set([201]));
+    }
+    const hashes = world.hasher.hashes;
+    const slowed = await register('one-more');
+    assert.equal(slowed.status, 429);
+    assert.ok(Number(slowed.headers.get('retry-after')) >= 1);
+    assert.equal(world.hasher.hashes, hashes);
+    assert.equal((await register('elsewhere', '203.0.113.7')).status, 201);
+    assert.equal((await world.login('u1', PASSWORD)).status, 200);
+    world.now += 1_000;
+    assert.equal((await register('one-more')).status, 201);
+    assert.equal((await register('two-more')).status, 429);
+    world.now += HOUR_MS;
+    assert.deepEqual(await statuses([register('two-more'), register('three-more')]), [201, 201]);
+  });
+});
