@@ -9,7 +9,7 @@ import type { LiveCall } from '../live-calls.ts';
 import type { Entry } from '../ports.ts';
 import { Reader, type Sink } from '../reader.ts';
 import type { Sent } from '../send.ts';
-import { SendWindow } from '../send-window.ts';
+import { StreamSends } from '../stream-sends.ts';
 import { callerOf } from './callers.ts';
 import {
   isAcknowledgement,
@@ -54,12 +54,10 @@ class ChatStream implements Listener, Sink {
   readonly #options: ChatServiceOptions;
   readonly #reader: Reader;
   readonly #outbox: Outbox<ChatMessage>;
-  readonly #window: SendWindow;
+  readonly #sends: StreamSends;
   readonly #implicitAcks = new ImplicitAcks();
   readonly #caughtUp = Promise.withResolvers<void>();
   readonly #wantsOwn: boolean;
-  /** Client ids of sends on this stream whose answer stands for the entry, which is not delivered on it as well. */
-  readonly #answered = new Set<string>();
   /** Whether this client acknowledges; then nothing else moves its position. */
   #acknowledges = false;
 
@@ -72,7 +70,7 @@ class ChatStream implements Listener, Sink {
     this.#options = options;
     this.#reader = new Reader(options.store, this);
     this.#outbox = new Outbox(call, { limit: WRITES_IN_FLIGHT, onRoom: () => this.#reader.resume() });
-    this.#window = new SendWindow(options.sender, SENDS_IN_FLIGHT);
+    this.#sends = new StreamSends(this.user, options.sender, options.rate, SENDS_IN_FLIGHT);
   }
 
   /** Serves the stream to its end. Throws what it is to end with, unless the client ended it. */
@@ -87,7 +85,7 @@ class ChatStream implements Listener, Sink {
       if (end === 'half-closed') await this.#endCleanly();
     } finally {
       this.#reader.close();
-      await this.#window.empty();
+      await this.#sends.empty();
     }
   }
 
@@ -125,7 +123,7 @@ class ChatStream implements Listener, Sink {
       // A client that does not read its answers is not read either.
       await this.#outbox.room();
     }
-    await this.#window.empty();
+    await this.#sends.empty();
     await this.#caughtUp.promise;
     return 'half-closed';
   }
@@ -139,28 +137,11 @@ class ChatStream implements Listener, Sink {
     this.#call.end();
   }
 
-  async #send(frame: ChatMessage): Promise<void> {
-    const refused = (error: ServiceError) => this.#refuse(frame, error);
-    try {
-      this.#options.rate.take(this.user);
-    } catch (thrown) {
-      return refused(toServiceError(thrown));
-    }
-    let answered: string | undefined;
-    await this.#window.send(this.user, toSendRequest(frame), {
-      admitted: ({ conversation, clientId }) => {
-        if (!hasAnswer(frame, conversation)) return;
-        answered = `${conversation} ${clientId}`;
-        this.#answered.add(answered);
-      },
-      sent: (sent) => {
-        if (sent.isRetry && answered !== undefined) this.#answered.delete(answered);
-        this.#answer(frame, sent);
-      },
-      refused: (error) => {
-        if (answered !== undefined) this.#answered.delete(answered);
-        refused(error);
-      },
+  #send(frame: ChatMessage): Promise<void> {
+    return this.#sends.send(toSendRequest(frame), {
+      isForEntry: (conversation) => hasAnswer(frame, conversation),
+      sent: (sent) => this.#answer(frame, sent),
+      refused: (error) => this.#refuse(frame, error),
     });
   }
 
@@ -191,10 +172,10 @@ class ChatStream implements Listener, Sink {
   }
 
   /** One's own messages come only where asked for, from other devices; a note to oneself always does. */
-  #isWanted({ conversation, sender, clientId }: Entry): boolean {
-    if (sender !== this.user) return true;
-    if (this.#answered.delete(`${conversation} ${clientId}`)) return false;
-    return this.#wantsOwn || isNoteToSelf(conversation);
+  #isWanted(entry: Entry): boolean {
+    if (entry.sender !== this.user) return true;
+    if (this.#sends.hasAnswered(entry)) return false;
+    return this.#wantsOwn || isNoteToSelf(entry.conversation);
   }
 }
 

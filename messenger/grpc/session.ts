@@ -10,20 +10,20 @@ import {
   type SendRequest as WireSend,
 } from '#proto/chatterbox/v1/session.ts';
 import type { Cursors } from '../cursors.ts';
-import { deviceName } from '../device-name.ts';
 import type { Hub, Listener } from '../hub.ts';
 import type { LiveCall, LiveCalls } from '../live-calls.ts';
 import { planOpening } from '../opening.ts';
 import type { Entry, Marks, MessageStore } from '../ports.ts';
 import type { ReadMarks } from '../read-marks.ts';
 import { Reader, type Sink } from '../reader.ts';
-import type { Sender } from '../send.ts';
+import type { Sender, Sent } from '../send.ts';
 import type { SendRate } from '../send-rate.ts';
-import { SendWindow } from '../send-window.ts';
+import { StreamSends } from '../stream-sends.ts';
 import { callerOf } from './callers.ts';
 import { decodedByUs, endWith, incoming, interruption, unary } from './methods.ts';
 import { Outbox } from './outbox.ts';
 import { fromWireSend, SessionFrame, toSendResponse } from './session-frame.ts';
+import { type Asked, type Frames, readOpening } from './session-opening.ts';
 
 export interface SessionOptions {
   sender: Sender;
@@ -37,13 +37,10 @@ export interface SessionOptions {
 }
 
 type Call = ServerDuplexStream<SessionRequest, SessionResponse>;
-type Frames = AsyncGenerator<SessionRequest>;
 
 const SENDS_IN_FLIGHT = 1_024;
 /** Each of them up to 256 KiB of text: what a device that does not read may cost. */
 const FRAMES_IN_FLIGHT = 4;
-const OPENING_MS = 10_000;
-const MAX_POSITIONS = 500;
 const INBOX_PAGE = 100;
 
 /** Sending, and the live connection of one device. */
@@ -78,51 +75,6 @@ async function serve(call: Call, options: SessionOptions): Promise<void> {
   }
 }
 
-/** What the first frames ask for. */
-interface Asked {
-  device: string;
-  revision: number;
-  overrides: Map<string, number>;
-  /** The last frame of the opening, which may hold more than that. */
-  frame: SessionRequest;
-}
-
-/** @throws ServiceError INVALID_REQUEST when the stream does not begin as it should, or not soon. */
-async function readOpening(frames: Frames, live: LiveCall): Promise<Asked> {
-  const late = setTimeout(() => live.end(invalidField('open', 'must come within 10 s')), OPENING_MS);
-  try {
-    let frame = await nextFrame(frames);
-    const { open } = frame;
-    if (open === undefined) throw invalidField('open', 'must be in the first frame');
-    const overrides = new Map<string, number>();
-    takePositions(frame, overrides);
-    while (frame.morePositions) {
-      frame = await nextFrame(frames);
-      takePositions(frame, overrides);
-    }
-    return {
-      device: deviceName(open.device, 'open.device'),
-      revision: Number(open.revision),
-      overrides,
-      frame,
-    };
-  } finally {
-    clearTimeout(late);
-  }
-}
-
-async function nextFrame(frames: Frames): Promise<SessionRequest> {
-  const { done, value } = await frames.next();
-  if (done) throw invalidField('open', 'must come before the stream is half-closed');
-  return value;
-}
-
-function takePositions({ positions }: SessionRequest, overrides: Map<string, number>): void {
-  if (positions.length > MAX_POSITIONS)
-    throw invalidField('positions', `must be at most ${MAX_POSITIONS} in a frame`);
-  for (const { conversation, seq } of positions) overrides.set(conversation, Math.max(0, Number(seq)));
-}
-
 class Session implements Listener, Sink {
   readonly user: string;
   readonly device: string;
@@ -132,9 +84,7 @@ class Session implements Listener, Sink {
   readonly #options: SessionOptions;
   readonly #reader: Reader;
   readonly #outbox: Outbox<SessionResponse>;
-  readonly #window: SendWindow;
-  /** Sends of this session whose answer stands for the entry, which is not delivered on it as well. */
-  readonly #answered = new Set<string>();
+  readonly #sends: StreamSends;
   #frame: SessionFrame | undefined;
   #revision = 0;
 
@@ -148,7 +98,7 @@ class Session implements Listener, Sink {
     this.#options = options;
     this.#reader = new Reader(options.store, this);
     this.#outbox = new Outbox(call, { limit: FRAMES_IN_FLIGHT, onRoom: () => this.#onRoom() });
-    this.#window = new SendWindow(options.sender, SENDS_IN_FLIGHT);
+    this.#sends = new StreamSends(this.user, options.sender, options.rate, SENDS_IN_FLIGHT);
   }
 
   /** Serves the session to its end. Throws what it is to end with, unless the client ended it. */
@@ -161,7 +111,7 @@ class Session implements Listener, Sink {
       this.#flush();
       this.#call.end();
     } catch (thrown) {
-      await this.#window.empty();
+      await this.#sends.empty();
       this.#next().notice(toServiceError(thrown));
       throw thrown;
     } finally {
@@ -183,11 +133,7 @@ class Session implements Listener, Sink {
   }
 
   write(entries: Entry[]): boolean {
-    for (const entry of entries) {
-      const isOwn = entry.sender === this.user;
-      if (isOwn && this.#answered.delete(`${entry.conversation} ${entry.clientId}`)) continue;
-      this.#next().entry(entry);
-    }
+    for (const entry of entries) if (!this.#sends.hasAnswered(entry)) this.#next().entry(entry);
     return this.#outbox.hasRoom;
   }
 
@@ -219,7 +165,7 @@ class Session implements Listener, Sink {
       if (frame.open !== undefined) throw invalidField('open', 'must be in the first frame only');
       await this.#take(frame);
     }
-    await this.#window.empty();
+    await this.#sends.empty();
     return 'half-closed';
   }
 
@@ -237,27 +183,9 @@ class Session implements Listener, Sink {
   async #send(send: WireSend): Promise<void> {
     const { clientId } = send;
     const refused = (error: ServiceError) => this.#next().refused(clientId, error);
-    try {
-      if (clientId === '') throw invalidField('client_id', 'must name the send');
-      this.#options.rate.take(this.user);
-    } catch (thrown) {
-      return refused(toServiceError(thrown));
-    }
-    let answered = '';
-    await this.#window.send(this.user, fromWireSend(send), {
-      admitted: ({ conversation }) => {
-        answered = `${conversation} ${clientId}`;
-        this.#answered.add(answered);
-      },
-      sent: (sent) => {
-        if (sent.isRetry) this.#answered.delete(answered);
-        this.#next().sent(sent);
-      },
-      refused: (error) => {
-        this.#answered.delete(answered);
-        refused(error);
-      },
-    });
+    if (clientId === '') return refused(invalidField('client_id', 'must name the send'));
+    const sent = (result: Sent) => this.#next().sent(result);
+    await this.#sends.send(fromWireSend(send), { isForEntry: () => true, sent, refused });
   }
 
   #acknowledge({ conversation, seq }: WirePosition): void {
