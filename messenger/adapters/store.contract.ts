@@ -141,6 +141,77 @@ export function messageStoreContract(name: string, open: () => Promise<OpenedSto
       assert.deepEqual(await store().positions('zoe', 'phone'), []);
     });
 
+    it('counts unread messages after the read mark, which sending moves too, and moves it forward only', async () => {
+      await store().commit(
+        ['a', 'b', 'c'].map((text) => draft('ada', 'bob', text)),
+        5,
+      );
+      const read = { user: 'bob', conversation: 'ada:bob' };
+      const unread = async (user: string) => (await store().conversations(user, undefined, 1))[0]?.unread;
+      assert.deepEqual([await unread('ada'), await unread('bob')], [0, 3]);
+      const marks = { conversation: 'ada:bob', member: 'bob', deliveredSeq: 0 };
+      assert.deepEqual(await store().markRead([{ ...read, seq: 2 }]), [
+        { ...marks, readSeq: 2, revision: 1 },
+      ]);
+      assert.deepEqual(await store().markRead([{ ...read, seq: 1 }]), [
+        { ...marks, readSeq: 2, revision: 1 },
+      ]);
+      assert.deepEqual(await store().markRead([{ ...read, seq: 4 }]), [undefined]);
+      assert.deepEqual([await unread('ada'), await unread('bob')], [0, 1]);
+      await store().commit([draft('bob', 'ada', 'd')], 6);
+      assert.deepEqual([await unread('ada'), await unread('bob')], [1, 0]);
+    });
+
+    it('tells how far the furthest device is, when that moves', async () => {
+      await store().commit(
+        ['a', 'b'].map((text) => draft('ada', 'bob', text)),
+        5,
+      );
+      const cursor = { user: 'bob', conversation: 'ada:bob' };
+      const [marks] = await store().saveCursors([{ ...cursor, device: 'phone', seq: 2 }]);
+      assert.deepEqual([marks?.member, marks?.deliveredSeq], ['bob', 2]);
+      assert.deepEqual(await store().saveCursors([{ ...cursor, device: 'desk', seq: 1 }]), []);
+    });
+
+    it('starts a new device at the end of everything, once, and tells it the marks that it does not know', async () => {
+      await store().commit([draft('ada', 'bob', 'a'), draft('cleo', 'bob', 'b')], 5);
+      await store().markRead([{ user: 'bob', conversation: 'ada:bob', seq: 1 }]);
+      const first = await store().openDevice('bob', 'phone', 0);
+      assert.deepEqual([first.isNew, first.revision], [true, 1]);
+      assert.deepEqual(
+        first.positions.map((p) => p.cursor),
+        [1, 1],
+      );
+      await store().commit([draft('ada', 'bob', 'c'), draft('dan', 'bob', 'd')], 6);
+      const second = await store().openDevice('bob', 'phone', 1);
+      const cursors = second.positions.map((p) => [p.conversation, p.lastSeq, p.cursor]).toSorted();
+      assert.deepEqual(cursors, [
+        ['ada:bob', 2, 1],
+        ['bob:cleo', 1, 1],
+        ['bob:dan', 1, 0],
+      ]);
+      assert.equal(second.isNew, false);
+      const own = (marks: { member: string }[]) => marks.filter(({ member }) => member === 'bob').length;
+      assert.deepEqual([own(first.marks), own(second.marks)], [1, 0]);
+      assert.deepEqual(second.marks.map((m) => m.member).toSorted(), ['ada', 'cleo', 'dan']);
+    });
+
+    it('reads backwards from any place', async () => {
+      await store().commit(
+        ['a', 'b', 'c', 'd'].map((text) => draft('ada', 'bob', text)),
+        5,
+      );
+      assert.deepEqual(
+        (await store().entriesBefore('ada:bob', 4, 2)).map((e) => e.seq),
+        [3, 2],
+      );
+      assert.deepEqual(
+        (await store().entriesBefore('ada:bob', Number.MAX_SAFE_INTEGER, 9)).map((e) => e.seq),
+        [4, 3, 2, 1],
+      );
+      assert.deepEqual(await store().entriesBefore('ada:bob', 1, 9), []);
+    });
+
     it('knows whether a conversation has begun', async () => {
       assert.equal(await store().exists('ada:bob'), false);
       await store().commit([draft('ada', 'bob', 'a')], 5);
