@@ -28,11 +28,11 @@ type Load = Pick<LoadRequest, 'workload' | 'inFlight'> & { people: number; first
 
 const LOADS: Record<string, Load> = {
   'pairs 20x32': { workload: 'pairs', people: 40, inFlight: 32 },
-  'pairs 20x1': { workload: 'pairs', people: 40, inFlight: 1 },
-  'pairs 1x1': { workload: 'pairs', people: 2, inFlight: 1 },
+  'pairs 20x1': { workload: 'pairs', people: 40, first: 40, inFlight: 1 },
+  'pairs 1x1': { workload: 'pairs', people: 2, first: 80, inFlight: 1 },
   'pairs 100x1': { workload: 'pairs', people: 200, inFlight: 1 },
   'streams 20x32': { workload: 'streams', people: 40, first: 200, inFlight: 32 },
-  'unary 100': { workload: 'unary', people: 100, inFlight: 1 },
+  'unary 100': { workload: 'unary', people: 100, first: 82, inFlight: 1 },
 };
 
 interface Row {
@@ -57,13 +57,21 @@ for (const [label, program, through] of systems) {
   await using server = await startServer(program);
   const people = await registerAll(server);
   for (const [name, load] of Object.entries(LOADS)) {
+    // Without a store nobody knows where they were: people cannot come back.
+    if (program === 'transport' && name === 'pairs 100x1') continue;
     if (isWanted(name)) await measure(`${name}, ${label}`, load, server, people, through);
   }
 }
 if (isWanted('unary 100')) {
   await using echo = await startServer('echo');
   const people = Array.from({ length: 100 }, (_, i) => ({ username: `p${i}`, token: 'none' }));
-  await measure('unary 100, floor: grpc-js echo', LOADS['unary 100']!, echo, people, 'direct');
+  await measure(
+    'unary 100, floor: grpc-js echo',
+    { ...LOADS['unary 100']!, first: 0 },
+    echo,
+    people,
+    'direct',
+  );
 }
 for (const batch of [1, 100, 512]) {
   if (!isWanted('store')) continue;
