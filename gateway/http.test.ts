@@ -74,7 +74,6 @@ describe('HTTP through the gateway', () => {
       forwarded: 'for=6.6.6.6',
       'x-user-id': 'eve',
       'chatterbox-service': 's',
-      'chatterbox-bridged-address': '6.6.6.6',
     };
     for (const expect of [{}, { expect: '100-continue' }]) {
       const sent = request(`${world.url}/auth/login`, { method: 'POST', headers: { ...spoofed, ...expect } });
@@ -84,13 +83,7 @@ describe('HTTP through the gateway', () => {
       assert.equal(headers['x-forwarded-for'], '127.0.0.1');
       assert.equal(headers['x-forwarded-host'], new URL(world.url).host);
       assert.equal(body, '{}');
-      for (const name of [
-        'x-real-ip',
-        'forwarded',
-        'x-user-id',
-        'chatterbox-service',
-        'chatterbox-bridged-address',
-      ])
+      for (const name of ['x-real-ip', 'forwarded', 'x-user-id', 'chatterbox-service'])
         assert.ok(!(name in headers), name);
     }
   });
@@ -133,7 +126,7 @@ describe('HTTP through the gateway', () => {
     const call = session.request({
       ':method': 'POST',
       ':path': '/auth/login',
-      'chatterbox-bridged-address': '6.6.6.6',
+      'x-forwarded-for': '6.6.6.6',
     });
     call.end('{}');
     const { headers, body } = JSON.parse(await text(call));
@@ -164,10 +157,80 @@ describe('HTTP through the gateway', () => {
     assert.match(await raw(world, 'PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n'), /^HTTP\/1.1 (?:400|505)/);
   });
 
+  it('answers what cannot be read as a request with a problem', async () => {
+    const host = 'HTTP/1.1\r\nhost: x\r\n';
+    for (const [bytes, code] of [
+      ['nonsense\r\n\r\n', 400],
+      [`FOO / ${host}\r\n`, 400],
+      [`GET / ${host}x: ${'a'.repeat(33_000)}\r\n\r\n`, 431],
+      [`GET / ${host}content-length: 1\r\ntransfer-encoding: chunked\r\n\r\n`, 400],
+      [`CONNECT a:1 ${host}\r\n`, 405],
+      ['GET / HTTP/1.1\r\nhost:', 408],
+    ] as const) {
+      const [head = '', body = ''] = (await raw(world, bytes)).split('\r\n\r\n');
+      assert.match(head, new RegExp(`^HTTP/1.1 ${code} [\\s\\S]*problem\\+json`), bytes.slice(0, 40));
+      const { status, domain } = JSON.parse(body);
+      assert.deepEqual([status, domain], [code, 'chatterbox']);
+    }
+  });
+
+  it('answers oddities of HTTP/2 with a problem, or refuses the stream, and goes on', async () => {
+    const session = connectHttp2(world.url);
+    for (const [headers, code] of [
+      [{ ':method': 'FOO', ':path': '/' }, 400],
+      [{ ':method': 'CONNECT', ':authority': 'a:1' }, 405],
+      [{ ':path': '/é€' }, 400],
+      [{ ':path': '*', ':method': 'OPTIONS' }, 400],
+    ] as const) {
+      const call = session.request(headers);
+      call.on('error', () => {});
+      const [head] = await once(call, 'response');
+      assert.equal(head[':status'], code, JSON.stringify(headers).slice(0, 60));
+      assert.match(await text(call), /"domain":"chatterbox"/);
+    }
+    const large = session.request({ ':path': '/', 'x-large': 'a'.repeat(33_000) });
+    await assert.rejects(text(large), /ENHANCE_YOUR_CALM/);
+    const call = session.request({ ':path': '/healthz' });
+    assert.equal(await text(call), '{"status":"ok"}');
+    session.close();
+  });
+
+  it('ends connections that are idle, and those that are old, with a goodbye', async () => {
+    for (const limits of [{ idleMs: 20, pingEveryMs: 20 }, { ageMs: 50 }]) {
+      await using small = await startWorld({}, { limits });
+      const session = connectHttp2(small.url);
+      const [code] = await once(session, 'goaway');
+      assert.equal(code, 0);
+      await once(session, 'close');
+    }
+  });
+
   it('refuses oversized headers and a 64 KB token', async () => {
     const huge = `GET /chat HTTP/1.1\r\nhost: x\r\nauthorization: ${'a'.repeat(65_536)}\r\n\r\n`;
     // The rest of what was sent may cut the answer off.
     assert.match(await raw(world, huge), /^(?:HTTP\/1.1 431|$)/);
+  });
+});
+
+describe('the gateway behind a proxy', () => {
+  const said = {
+    'x-forwarded-for': '6.6.6.6, 9.9.9.9, 10.1.1.1',
+    'x-forwarded-proto': 'https',
+    'x-forwarded-host': 'chat.example',
+  };
+  const heard = async (trustedProxies: string[]) => {
+    await using world = await startWorld({}, { trustedProxies });
+    const { headers } = await json(await fetch(`${world.url}/auth`, { headers: said }));
+    return Object.keys(said).map((name) => headers[name]);
+  };
+
+  it('believes those it trusts, as far as the first that it does not', async () => {
+    assert.deepEqual(await heard(['127.0.0.0/8', '10.0.0.0/8']), ['9.9.9.9', 'https', 'chat.example']);
+    assert.equal((await heard(['127.0.0.1']))[0], '10.1.1.1');
+  });
+
+  it('believes nobody else', async () => {
+    assert.deepEqual((await heard(['10.0.0.0/8'])).slice(0, 2), ['127.0.0.1', 'http']);
   });
 });
 
@@ -178,6 +241,14 @@ describe('the gateway before services that are slow or down', () => {
     assert.equal(response.status, 503);
     assert.equal(response.headers.get('retry-after'), '1');
     assert.equal((await json(response)).reason, 'UNAVAILABLE');
+  });
+
+  it('is not ready without a messenger, and says so by name', async () => {
+    await using world = await startWorld({});
+    await world.stopMessenger();
+    const response = await fetch(`${world.url}/readyz`);
+    assert.equal(response.status, 503);
+    assert.ok((await json(response)).missing.includes('messenger'));
   });
 
   it('answers 503 when a service cuts the connection, and goes on serving', async () => {

@@ -8,12 +8,13 @@ import type { Socket } from 'node:net';
 import { ServiceError, toServiceError } from '#common/errors.ts';
 import type { Authentication } from '#common/identity/authentication.ts';
 import type { Log } from '#common/log.ts';
-import { requestIdOf, valuesOf } from './grpc/headers.ts';
+import { valuesOf } from './grpc/headers.ts';
 import type { Nodes } from './grpc/nodes.ts';
 import { Pass, type PassedCall } from './grpc/pass.ts';
 import { publicService } from './grpc/public-services.ts';
-import { answerWith, errorTrailers, unimplementedTrailers } from './grpc/statuses.ts';
+import { answerWith, errorTrailers } from './grpc/statuses.ts';
 import { Upstream } from './grpc/upstream.ts';
+import { requestIdOf } from './header-rules.ts';
 import type { Bridge } from './http/bridge.ts';
 import type { Limits } from './limits.ts';
 
@@ -109,7 +110,7 @@ class Guest {
   #serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: readonly string[]): void {
     this.#usedAt = performance.now();
     stream.on('error', () => {});
-    if (/^application\/grpc(?:$|[+;])/.test(headers['content-type'] ?? '')) {
+    if (/^application\/grpc(?:$|[+;])/i.test(headers['content-type'] ?? '')) {
       void this.#passGrpc(stream, headers, raw);
     } else this.#options.bridge(stream, headers, raw, this.#address);
   }
@@ -122,7 +123,7 @@ class Guest {
     const call = { stream, headers, path: headers[':path'] ?? '', requestId: requestIdOf(headers) };
     const service = headers[':method'] === 'POST' ? publicService(call.path) : undefined;
     try {
-      if (service === undefined) return answerWith(stream, unimplementedTrailers(call.path), call.requestId);
+      if (service === undefined) throw new ServiceError('UNIMPLEMENTED');
       // Until then nothing of its messages is read: flow control holds them at the client.
       if (!service.isTokenless) await this.#options.authentication.identify(valuesOf(raw, 'authorization'));
       if (!stream.destroyed) this.#pass(call);

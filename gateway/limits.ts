@@ -21,8 +21,10 @@ export const LIMITS = {
   lingerMs: 2_000,
   upstreamMs: 10_000,
   connectMs: 3_000,
-  tries: 3,
+  /** How often a call is sent, the first time included; spread over `replayWithinMs`. */
+  tries: 6,
   replayBytes: 65_536,
+  /** How long the messenger may be away before a call that can be sent again fails. */
   replayWithinMs: 2_000,
 };
 

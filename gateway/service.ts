@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import { Authentication } from '#common/identity/authentication.ts';
 import { createLog, type Log } from '#common/log.ts';
 import type { GatewayConfig } from './config.ts';
@@ -30,25 +29,17 @@ export async function startGateway(
   const { log = createLog('gateway', config.logLevel) } = overrides;
   const limits = { ...LIMITS, ...overrides.limits };
   const { authUrl, userinfoUrl } = config;
-  const publicSockets = new WeakSet<Socket>();
 
   await using parts = new AsyncDisposableStack();
   const authentication = parts.use(new Authentication(config, log));
   const readiness = parts.use(new Readiness(config, authentication));
   const proxies = parts.use(createProxies({ authenticator: authUrl, userinfo: userinfoUrl }, limits));
-  const app = createGatewayApp({ ...config, authentication, proxies, readiness, publicSockets, limits, log });
+  const app = createGatewayApp({ ...config, authentication, proxies, readiness, limits, log });
   const http1 = await openHttp1Room(app, limits);
   parts.defer(() => http1.stop());
   const nodes = singleNode(config.messenger);
-  const http2 = createHttp2Room({ authentication, nodes, bridge: bridgeTo(http1.socketPath), limits, log });
-  const rooms = {
-    http1(socket: Socket) {
-      publicSockets.add(socket);
-      http1.enter(socket);
-    },
-    http2: http2.enter,
-  };
-  const door = await openFrontDoor(config, rooms, limits);
+  const http2 = createHttp2Room({ authentication, nodes, bridge: bridgeTo(http1.enter), limits, log });
+  const door = await openFrontDoor(config, { http1: http1.enter, http2: http2.enter }, limits);
   log.info({ url: door.url }, 'gateway is listening');
 
   const running = parts.move();

@@ -10,7 +10,7 @@ import { ServiceError } from '#common/errors.ts';
 import type { Limits } from '../limits.ts';
 import { hasClientId } from './client-id.ts';
 import { requestHeaders, responseHeaders } from './headers.ts';
-import { answerWith, errorTrailers } from './statuses.ts';
+import { answerWith, errorTrailers, ourTrailers } from './statuses.ts';
 import type { Link, Upstream } from './upstream.ts';
 
 export interface PassedCall {
@@ -33,6 +33,7 @@ export class Pass {
   #sent: Buffer[] | undefined = [];
   #sentBytes = 0;
   #tries = 0;
+  #failedAt: number | undefined;
   #to: ClientHttp2Stream | undefined;
   #trailers: OutgoingHttpHeaders | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -86,10 +87,12 @@ export class Pass {
     to.once('response', (headers, flags) => {
       this.#sent = undefined;
       if (this.#isOver || stream.destroyed) return;
+      if (!isGrpc(headers)) return this.end(new ServiceError('INTERNAL'));
       const endStream = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
       if (endStream) this.#isOver = true;
+      const head = responseHeaders(headers, requestId);
       stream.respond(
-        responseHeaders(headers, requestId),
+        endStream ? ourTrailers(head) : head,
         endStream ? { endStream } : { waitForTrailers: true },
       );
       if (!endStream) to.pipe(stream, { end: false });
@@ -99,7 +102,7 @@ export class Pass {
       }
     });
     to.once('trailers', (trailers) => {
-      this.#trailers = responseHeaders(trailers, requestId);
+      this.#trailers = ourTrailers(responseHeaders(trailers, requestId));
     });
     to.on('drain', () => stream.resume());
     // Trailers may be told of just after the end; and a server may end a call that the client has not.
@@ -129,15 +132,22 @@ export class Pass {
       stopUpload(to, to.writableEnded);
       return;
     }
-    const isUntaken = !link.wasConnected || to.rstCode === constants.NGHTTP2_REFUSED_STREAM;
-    this.#failed(isUntaken, new Error(`reset by the messenger with code ${to.rstCode}`));
+    const isRefused = to.rstCode === constants.NGHTTP2_REFUSED_STREAM;
+    const isAfterGoodbye = link.lastTaken !== undefined && to.id !== undefined && to.id > link.lastTaken;
+    this.#failed(
+      !link.wasConnected || isRefused || isAfterGoodbye,
+      new Error(`reset by the messenger with code ${to.rstCode}`),
+    );
   }
 
   /** `isUntaken`: the messenger has certainly not seen the call. */
   #failed(isUntaken: boolean, cause: unknown): void {
-    const wait = 100 * this.#tries * (0.5 + Math.random() / 2);
-    const isInTime = performance.now() - this.#began + wait < this.#limits.replayWithinMs;
-    if (isInTime && this.#tries < this.#limits.tries && this.#mayReplay(isUntaken)) {
+    const { tries, replayWithinMs } = this.#limits;
+    this.#failedAt ??= performance.now();
+    if (this.#tries < tries && this.#mayReplay(isUntaken)) {
+      // Ever longer waits, the last of which ends with the window; a little later, so that not all come at once.
+      const due = replayWithinMs * (this.#tries / (tries - 1)) ** 2 * (1 + Math.random() / 20);
+      const wait = Math.max(0, this.#failedAt + due - performance.now());
       this.#to = undefined;
       this.#call.stream.resume();
       this.#retry = setTimeout(() => this.#try(), wait);
@@ -169,6 +179,11 @@ export class Pass {
     const { rstCode } = this.#call.stream;
     if (this.#to !== undefined && !this.#to.closed) this.#to.close(rstCode || constants.NGHTTP2_CANCEL);
   }
+}
+
+/** Anything else is said by the HTTP layer of a library, which knows nothing of the call. */
+function isGrpc(headers: IncomingHttpHeaders): boolean {
+  return Number(headers[':status']) === 200 && /^application\/grpc/.test(headers['content-type'] ?? '');
 }
 
 /** Node ends the readable side of a stream that was reset, too: that is no half-close. */

@@ -1,28 +1,47 @@
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { status as GrpcCode } from '@grpc/grpc-js';
-import type { ServiceError } from '#common/errors.ts';
-import { STATUS_DETAILS, toGrpcStatus } from '#common/grpc/status.ts';
+import { type Reason, ServiceError } from '#common/errors.ts';
+import { STATUS_DETAILS, toRpcStatus } from '#common/grpc/status.ts';
+import { Status } from '#proto/google/rpc/status.ts';
 
-/** The trailers that end a call with this error. */
-export function errorTrailers(error: ServiceError): OutgoingHttpHeaders {
-  const { code, details, metadata } = toGrpcStatus(error);
-  const [packed] = metadata.get(STATUS_DETAILS);
+/** What the numbers mean that come from a gRPC library rather than from our services; any other is INTERNAL. */
+const REASON_OF: Partial<Record<number, Reason>> = {
+  [GrpcCode.INVALID_ARGUMENT]: 'INVALID_REQUEST',
+  [GrpcCode.DEADLINE_EXCEEDED]: 'DEADLINE_EXCEEDED',
+  [GrpcCode.NOT_FOUND]: 'NOT_FOUND',
+  [GrpcCode.ALREADY_EXISTS]: 'ALREADY_EXISTS',
+  [GrpcCode.PERMISSION_DENIED]: 'NOT_PERMITTED',
+  // A message, or what it unpacks to, over the library's limit: our services say RATE_LIMITED with details.
+  [GrpcCode.RESOURCE_EXHAUSTED]: 'PAYLOAD_TOO_LARGE',
+  [GrpcCode.FAILED_PRECONDITION]: 'CONFLICT',
+  [GrpcCode.UNIMPLEMENTED]: 'UNIMPLEMENTED',
+  [GrpcCode.UNAVAILABLE]: 'UNAVAILABLE',
+  [GrpcCode.UNAUTHENTICATED]: 'UNAUTHENTICATED',
+};
+
+/** The trailers that end a call with this error, under its own code or another one. */
+export function errorTrailers(error: ServiceError, code?: number): OutgoingHttpHeaders {
+  const status = toRpcStatus(error);
+  if (code !== undefined) status.code = code;
   return {
-    'grpc-status': String(code),
-    'grpc-message': percentEncoded(details),
+    'grpc-status': String(status.code),
+    'grpc-message': percentEncoded(status.message),
     // gRPC leaves the padding out of binary headers.
-    [STATUS_DETAILS]: Buffer.from(packed ?? '')
-      .toString('base64')
-      .replace(/=+$/, ''),
+    [STATUS_DETAILS]: Buffer.from(Status.encode(status).finish()).toString('base64').replace(/=+$/, ''),
   };
 }
 
-/** What a gRPC server says to a call of a method that it does not have. */
-export function unimplementedTrailers(path: string): OutgoingHttpHeaders {
-  return {
-    'grpc-status': String(GrpcCode.UNIMPLEMENTED),
-    'grpc-message': percentEncoded(`The server does not implement the method ${path}`),
-  };
+/**
+ * The messenger's trailers as they are when they say how the call ended in our terms; else, with a library's
+ * number and words, the same in our terms.
+ */
+export function ourTrailers(trailers: OutgoingHttpHeaders): OutgoingHttpHeaders {
+  const code = Number(trailers['grpc-status'] ?? GrpcCode.INTERNAL);
+  if (code === GrpcCode.OK || code === GrpcCode.CANCELLED || STATUS_DETAILS in trailers) return trailers;
+  const reason = REASON_OF[code] ?? 'INTERNAL';
+  const error = new ServiceError(reason, reason === 'UNAVAILABLE' ? { retryAfterMs: 1_000 } : {});
+  const isRenamed = reason === 'PAYLOAD_TOO_LARGE' || !(code in GrpcCode);
+  return { ...trailers, ...errorTrailers(error, isRenamed ? undefined : code) };
 }
 
 /** Answers the whole call with trailers only, and asks the client to send no more. */

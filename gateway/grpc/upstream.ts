@@ -8,6 +8,8 @@ export interface Link {
   address: string;
   /** Whether it ever stood: before that nothing was sent. */
   wasConnected: boolean;
+  /** Once the messenger said goodbye: the last stream that it may have taken. */
+  lastTaken?: number;
 }
 
 /**
@@ -59,7 +61,10 @@ export class Upstream {
       link.wasConnected = true;
     });
     // Calls learn of it by their own streams.
-    session.on('error', forget).once('goaway', forget);
+    session.on('error', forget).once('goaway', (_code, lastTaken) => {
+      link.lastTaken = lastTaken;
+      forget();
+    });
     session.once('close', () => {
       clearTimeout(timer);
       forget();

@@ -9,7 +9,7 @@ import type { Log } from '#common/log.ts';
 import type { Limits } from '../limits.ts';
 import type { Readiness } from '../readiness.ts';
 import { limitBody } from './body-limit.ts';
-import { type PublicSockets, setOrigin } from './origin.ts';
+import { setOrigin } from './origin.ts';
 import type { Proxies } from './proxies.ts';
 import { requirePlainTarget, routeOf } from './routes.ts';
 
@@ -17,7 +17,6 @@ export interface GatewayAppOptions {
   authentication: Authentication;
   proxies: Proxies;
   readiness: Readiness;
-  publicSockets: PublicSockets;
   corsOrigins: string[];
   trustedProxies: string[];
   limits: Limits;
@@ -26,10 +25,10 @@ export interface GatewayAppOptions {
 
 /** What we say over HTTP/1.1: little of our own, the rest is passed on to whom it concerns, once the caller is known. */
 export function createGatewayApp(options: GatewayAppOptions): Express {
-  const { corsOrigins, trustedProxies, publicSockets, limits, readiness } = options;
+  const { corsOrigins, trustedProxies, limits, readiness } = options;
   return createApp(options.log, (app) => {
     app.enable('case sensitive routing').enable('strict routing');
-    app.use(setOrigin(trustedProxies, publicSockets), helmet(), refuseOddRequests);
+    app.use(setOrigin(trustedProxies), helmet(), refuseOddRequests);
     if (corsOrigins.length > 0) app.use(cors({ origin: corsOrigins, maxAge: 600, exposedHeaders: EXPOSED }));
     app.use(limitBody(limits.bodyBytes));
     app.get('/', (_request, response) => void response.type('text').send('Called the root page'));

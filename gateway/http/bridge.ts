@@ -1,6 +1,9 @@
-import { request as httpRequest, type OutgoingHttpHeaders } from 'node:http';
+import { request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
-import { isHopByHop } from '../grpc/headers.ts';
+import { type Duplex, duplexPair } from 'node:stream';
+import { ServiceError } from '#common/errors.ts';
+import { isHopByHop, requestIdOf } from '../header-rules.ts';
+import { bareProblem } from './bare-problem.ts';
 
 /** Answers a request of an HTTP/2 connection that is not gRPC. `address` is the client's. */
 export type Bridge = (
@@ -10,54 +13,70 @@ export type Bridge = (
   address: string,
 ) => void;
 
-/** The header in which the bridge says whom it speaks for; believed on the private socket only. */
-export const BRIDGED_ADDRESS = 'chatterbox-bridged-address';
-
-/** Carries the request to the HTTP/1.1 room over its private socket, so that no handler is written twice. */
-export function bridgeTo(socketPath: string): Bridge {
+/** Carries the request to the HTTP/1.1 room, over a connection inside this process, so that no handler is written twice. */
+export function bridgeTo(enter: (connection: Duplex) => void): Bridge {
   return (stream, headers, raw, address) => {
-    const outgoing = httpRequest({
-      socketPath,
-      method: headers[':method'],
-      path: headers[':path'],
-      headers: http1Headers(headers, raw, address),
-      agent: false,
-    });
-    const fail = () => {
-      if (stream.destroyed) return;
-      if (stream.headersSent) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-      else stream.respond({ ':status': 502 }, { endStream: true });
-    };
-    outgoing.on('error', fail);
-    outgoing.on('response', (response) => {
-      if (stream.destroyed) return void response.destroy();
-      const kept = Object.entries(response.headers).filter(([name]) => !isHopByHop(name));
-      stream.respond({ ...Object.fromEntries(kept), ':status': response.statusCode ?? 502 });
-      response.on('error', fail).pipe(stream);
-    });
-    stream.once('close', () => outgoing.destroy());
-    stream.pipe(outgoing);
+    const refuse = (error: ServiceError) => answerProblem(stream, error, requestIdOf(headers));
+    if (headers[':method'] === 'CONNECT') return refuse(new ServiceError('METHOD_NOT_ALLOWED'));
+    try {
+      const outgoing = httpRequest({
+        method: headers[':method'],
+        path: headers[':path'],
+        headers: http1Headers(headers, raw),
+        createConnection: () => connectTo(enter, address),
+      });
+      outgoing.on('error', (cause) =>
+        refuse(new ServiceError('UNAVAILABLE', { retryAfterMs: 1_000, cause })),
+      );
+      outgoing.on('response', (response) => answer(stream, response));
+      stream.once('close', () => outgoing.destroy());
+      // A body that is still to come does not hold back the headers, nor the answer to them.
+      if (!stream.endAfterHeaders) outgoing.flushHeaders();
+      stream.pipe(outgoing);
+    } catch (cause) {
+      // HTTP/1.1 cannot say such a path or header.
+      refuse(new ServiceError('INVALID_REQUEST', { cause }));
+    }
   };
 }
 
+/** A connection whose two ends close together, and whose far end says whom it speaks for, as a socket does. */
+function connectTo(enter: (connection: Duplex) => void, address: string): Duplex {
+  const [near, far] = duplexPair();
+  near.once('close', () => far.destroy());
+  far.once('close', () => near.destroy()).on('error', () => {});
+  enter(Object.assign(far, { remoteAddress: address }));
+  return near;
+}
+
+function answer(stream: ServerHttp2Stream, response: IncomingMessage): void {
+  if (stream.destroyed || stream.closed) return void response.destroy();
+  const kept = Object.entries(response.headers).filter(([name]) => !isHopByHop(name));
+  stream.respond({ ...Object.fromEntries(kept), ':status': response.statusCode ?? 500 });
+  response.on('error', () => stream.close(constants.NGHTTP2_INTERNAL_ERROR)).pipe(stream);
+}
+
+function answerProblem(stream: ServerHttp2Stream, error: ServiceError, requestId: string): void {
+  if (stream.destroyed || stream.closed) return;
+  if (stream.headersSent) {
+    stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    return;
+  }
+  const { status, headers, body } = bareProblem(error, { requestId });
+  stream.respond({ ':status': status, ...headers });
+  stream.end(body);
+}
+
 /** Pairs as they came, so that a header given twice is still given twice. */
-function http1Headers(
-  headers: IncomingHttpHeaders,
-  raw: readonly string[],
-  address: string,
-): OutgoingHttpHeaders {
+function http1Headers(headers: IncomingHttpHeaders, raw: readonly string[]): OutgoingHttpHeaders {
   const outgoing: Record<string, string | string[]> = {};
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const [name = '', value = ''] = [raw[i], raw[i + 1]];
-    if (name.startsWith(':') || isHopByHop(name) || name === BRIDGED_ADDRESS) continue;
+    if (name.startsWith(':') || isHopByHop(name)) continue;
     const before = outgoing[name];
     outgoing[name] = before === undefined ? value : [before, value].flat();
   }
   // HTTP/2 may split this one.
   if (headers.cookie !== undefined) outgoing.cookie = headers.cookie;
-  return {
-    ...outgoing,
-    host: headers[':authority'] ?? headers.host ?? 'localhost',
-    [BRIDGED_ADDRESS]: address,
-  };
+  return { ...outgoing, host: headers[':authority'] ?? headers.host ?? 'localhost' };
 }

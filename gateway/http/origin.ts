@@ -1,27 +1,21 @@
-import { BlockList, isIP, type Socket } from 'node:net';
+import { BlockList, isIP } from 'node:net';
 import type { RequestHandler } from 'express';
-import { isSpoofable } from '../grpc/headers.ts';
-import { BRIDGED_ADDRESS } from './bridge.ts';
-
-/** The sockets that came through the public port; any other is the bridge's, on the private one. */
-export type PublicSockets = WeakSet<Socket>;
+import { isSpoofable } from '../header-rules.ts';
 
 /**
  * Puts into the forwarding headers what we know of the caller, in the place of whatever it said of itself. Headers of the proxies in front
  * of us are believed when the connection comes from one of `trusted` (addresses and networks).
  */
-export function setOrigin(trusted: readonly string[], publicSockets: PublicSockets): RequestHandler {
+export function setOrigin(trusted: readonly string[]): RequestHandler {
   const isTrusted = matcher(trusted);
   return (request, _response, next) => {
     const { headers, socket } = request;
-    const isBridged = !publicSockets.has(socket);
-    const peer = isBridged ? String(headers[BRIDGED_ADDRESS] ?? '') : (socket.remoteAddress ?? '');
+    const peer = socket.remoteAddress ?? '';
     const isBehindProxy = isTrusted(peer);
     const address = isBehindProxy ? furthest(listed(headers['x-forwarded-for']), peer, isTrusted) : peer;
     const proto = isBehindProxy && listed(headers['x-forwarded-proto'])[0] === 'https' ? 'https' : 'http';
     const host = (isBehindProxy && listed(headers['x-forwarded-host'])[0]) || headers.host || '';
-    for (const name of Object.keys(headers))
-      if (isSpoofable(name) || name === BRIDGED_ADDRESS) delete headers[name];
+    for (const name of Object.keys(headers)) if (isSpoofable(name)) delete headers[name];
     headers['x-forwarded-for'] = address;
     headers['x-forwarded-proto'] = proto;
     headers['x-forwarded-host'] = host;

@@ -2,7 +2,7 @@ import { Agent } from 'node:http';
 import type { RequestHandler } from 'express';
 import { createProxyMiddleware } from 'http-proxy-middleware';
 import { ServiceError } from '#common/errors.ts';
-import { isHopByHop } from '../grpc/headers.ts';
+import { isHopByHop } from '../header-rules.ts';
 import type { Limits } from '../limits.ts';
 import type { Upstream } from './routes.ts';
 
