@@ -26,6 +26,7 @@ export class Accounts {
     const { session, grant } = sessions.prepare(username, device);
     const account = { username, displayName: displayName ?? username, passwordHash, createdAt: clock() };
     if (!(await store.createAccount(account, session))) throw taken();
+    await throttle.makeKnown(username, address);
     registered.raise();
     return grant;
   }

@@ -128,6 +128,8 @@ export interface Budget {
   ceilingMs: number;
   /** Not asked of an address that this account has logged in from. */
   sparesKnown: boolean;
+  /** The longest wait of an account at an address that it has logged in from; the same as anybody's when absent. */
+  knownCeilingMs?: number;
 }
 
 export interface Attempt {

@@ -52,6 +52,26 @@ describe('throttling', () => {
     assert.equal((await world.login('ada', PASSWORD, '203.0.113.7')).status, 200);
   });
 
+  it('lets a guesser behind the same address keep nobody away who was here before', async () => {
+    world = await World.start(ONE_FREE);
+    for (const name of ['ada', 'bob']) {
+      await world.register(name);
+      assert.equal((await world.login(name, PASSWORD, HOME)).status, 200);
+    }
+    for (let i = 0; i < 12; i++) await world.login(`user${i}`, 'a guess', HOME);
+    for (let i = 0; i < 8; i++) {
+      await world.login('ada', 'a guess', HOME);
+      world.now += 5_000;
+    }
+    assert.equal((await world.login('bob', PASSWORD, HOME)).status, 200);
+    assert.equal((await world.login('ada', 'a guess', HOME)).status, 401);
+    const slowed = await world.login('ada', PASSWORD, HOME);
+    assert.equal(slowed.status, 429);
+    assert.ok(Number(slowed.headers.get('retry-after')) <= 5);
+    world.now += 5_000;
+    assert.equal((await world.login('ada', PASSWORD, HOME)).status, 200);
+  });
+
   it('goes on after a restart', async () => {
     world = await World.start(ONE_FREE);
     await world.register('ada');

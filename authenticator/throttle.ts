@@ -11,11 +11,14 @@ const FORGET_MS = 15 * 60_000;
 const REGISTRATIONS_PER_HOUR = 1_000;
 const HOUR_MS = 3_600_000;
 
+/** The longest that somebody who was here before waits: a guesser at their address cannot keep them away. */
+const KNOWN_CEILING_MS = 5_000;
+
 /**
  * Slows guessing, and locks nobody out. Three budgets: the pair of account and address; the address, whatever the account;
- * and the account, whatever the address. The last only slows, by 5 s at most, and never an address that the account
- * has logged in from, so that guessers elsewhere cannot keep the owner away. Someone behind the owner's own address can
- * slow them by a minute at most. A refused attempt is not counted. Registrations have a budget of their own.
+ * and the account, whatever the address. An account that has registered or logged in from the address before is known
+ * there: the two wide budgets spare it, so that neither guessers elsewhere nor those behind the same address keep the owner away,
+ * and its own pair waits 5 s at most. A refused attempt is not counted. Registrations have a budget of their own.
  */
 export class Throttle {
   readonly #store: AccountStore;
@@ -51,6 +54,12 @@ export class Throttle {
     return this.#admitted({ username, address, budgets, now, forgetMs: HOUR_MS }, work);
   }
 
+  /** The account has registered from this address. */
+  async makeKnown(username: string, address: string): Promise<void> {
+    const now = this.#clock();
+    await this.#store.settle({ username, address, budgets: [], now, forgetMs: FORGET_MS }, true);
+  }
+
   async #admitted<T>(attempt: Attempt, work: () => Promise<T>): Promise<T> {
     const retryAfterMs = await this.#store.admit(attempt);
     if (retryAfterMs > 0) throw new ServiceError('RATE_LIMITED', { retryAfterMs });
@@ -64,8 +73,14 @@ export class Throttle {
 
   #login(username: string, address: string): Attempt {
     const budgets = [
-      { key: `pair ${username} ${address}`, free: this.#free, ceilingMs: 60_000, sparesKnown: false },
-      { key: `address ${address}`, free: this.#free * 10, ceilingMs: 60_000, sparesKnown: false },
+      {
+        key: `pair ${username} ${address}`,
+        free: this.#free,
+        ceilingMs: 60_000,
+        knownCeilingMs: KNOWN_CEILING_MS,
+        sparesKnown: false,
+      },
+      { key: `address ${address}`, free: this.#free * 10, ceilingMs: 60_000, sparesKnown: true },
       { key: `account ${username}`, free: this.#free * 20, ceilingMs: 5_000, sparesKnown: true },
     ];
     return { username, address, budgets, now: this.#clock(), forgetMs: FORGET_MS };

@@ -11,7 +11,10 @@ export function admit(db: DatabaseSync, { username, address, budgets, now, forge
     .get(username, address);
   const waits = budgets
     .filter((budget) => !(budget.sparesKnown && isKnown))
-    .map((budget) => waitOf(db, budget, now));
+    .map(({ knownCeilingMs, ...budget }) => {
+      const ceilingMs = isKnown ? (knownCeilingMs ?? budget.ceilingMs) : budget.ceilingMs;
+      return waitOf(db, { ...budget, ceilingMs }, now);
+    });
   const wait = Math.max(0, ...waits);
   if (wait > 0) return wait;
   const count = db.prepare(
