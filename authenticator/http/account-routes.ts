@@ -2,23 +2,24 @@ import type { Express, Request, RequestHandler } from 'express';
 import { z } from 'zod';
 import { ServiceError } from '#common/errors.ts';
 import { jsonBody } from '#common/http/app.ts';
+import { DisplayName, Required } from '#common/http/fields.ts';
 import { validate } from '#common/http/validate.ts';
 import type { Accounts } from '../accounts.ts';
 import type { Grant, Sessions } from '../sessions.ts';
 
 const Registration = z.object({
-  username: z.string(),
-  password: z.string(),
-  display_name: z.string().trim().min(1).max(100).optional(),
+  username: Required,
+  password: Required,
+  display_name: DisplayName.optional(),
 });
 const Login = z.object({
-  username: z.string(),
-  password: z.string(),
-  device: z.string().trim().max(100).optional(),
+  username: Required,
+  password: Required,
+  device: z.string('must be text').trim().max(100, 'must have 100 characters or less').optional(),
 });
-const Refresh = z.object({ refresh_token: z.string() });
-const Logout = z.object({ all: z.boolean().optional() });
-const PasswordChange = z.object({ current: z.string(), new: z.string() });
+const Refresh = z.object({ refresh_token: Required });
+const Logout = z.object({ all: z.boolean('must be true or false').optional() });
+const PasswordChange = z.object({ current: Required, new: Required });
 
 /** Everything under /auth but the original's login. */
 export function addAccountRoutes(app: Express, accounts: Accounts, sessions: Sessions): void {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DisplayName, isBetween } from '#common/http/fields.ts';
 import { fold } from '../search-terms.ts';
 
 const LONGEST_URL = 2_048;
@@ -36,12 +37,7 @@ export const ContactsQuery = z.object({ userid: z.string('is required, once') })
 export const AskBody = z.strictObject({ username: z.string('is required') });
 
 export const ProfileBody = z.strictObject({
-  display_name: z
-    .string('must be text')
-    .trim()
-    .refine((text) => isBetween(text, 1, 64), 'must have 1 to 64 characters')
-    .refine((text) => text.isWellFormed() && !/\p{Cc}/u.test(text), 'must not have control characters')
-    .optional(),
+  display_name: DisplayName.optional(),
   about: z
     .string('must be text')
     .refine((text) => isBetween(text, 0, 500), 'must have 500 characters or less')
@@ -56,12 +52,6 @@ export const ProfileBody = z.strictObject({
     .refine(isWebUrl, 'must be an http:// or https:// URL, or empty')
     .optional(),
 });
-
-/** In code points: what people count as characters, near enough. */
-function isBetween(text: string, min: number, max: number): boolean {
-  const length = text.length > 2 * max ? Number.POSITIVE_INFINITY : [...text].length;
-  return length >= min && length <= max;
-}
 
 /** A URL parser forgives white space and control characters; who shows the picture may not. */
 function isWebUrl(text: string): boolean {
