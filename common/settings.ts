@@ -23,6 +23,8 @@ export const SETTINGS = {
   CHATTERBOX_MESSENGER: 'host:port where the others find the messenger.',
   CHATTERBOX_MESSENGER_HOST: 'The address that the messenger listens on.',
   CHATTERBOX_MESSENGER_PORT: 'The port of the messenger.',
+  CHATTERBOX_MESSAGES_URL:
+    'Where messages are kept: `sqlite:` (the data folder) or `mysql://user:password@host:3306/database`, with `?tls=on` or `?tls=verify`.',
   CHATTERBOX_SEND_RATE: 'Messages per second and user, sustained.',
   CHATTERBOX_SEND_BURST: 'Messages that a user may send at once.',
   CHATTERBOX_STREAM_MAX_AGE_SECONDS: 'After about this long a stream is told to reconnect.',

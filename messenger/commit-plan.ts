@@ -58,7 +58,11 @@ export function planCommit(
 }
 
 /** What makes a client id unique. */
-export function clientIdKey({ conversation, sender, clientId }: Draft): string {
+export function clientIdKey({
+  conversation,
+  sender,
+  clientId,
+}: Pick<Draft, 'conversation' | 'sender' | 'clientId'>): string {
   return `${conversation} ${sender} ${clientId}`;
 }
 

@@ -8,6 +8,8 @@ export interface MessengerConfig {
   /** 0 takes a free one. */
   port: number;
   dataDir: string;
+  /** Where messages are kept: `sqlite:`, in the data folder, or `mysql://...`. */
+  messagesUrl: string;
   authUrl: string;
   serviceSecret: string;
   issuer: string;
@@ -27,6 +29,7 @@ export function readConfig(env: Env): Readonly<MessengerConfig> {
     host: reader.text('CHATTERBOX_MESSENGER_HOST', '127.0.0.1'),
     port: reader.port('CHATTERBOX_MESSENGER_PORT', 9090),
     dataDir,
+    messagesUrl: reader.storeUrl('CHATTERBOX_MESSAGES_URL', 'sqlite:', ['mysql:']),
     authUrl: reader.url('CHATTERBOX_AUTH_URL', 'http://127.0.0.1:8081'),
     serviceSecret: readServiceSecret(reader, dataDir),
     issuer: reader.text('CHATTERBOX_ISSUER', 'chatterbox'),

@@ -3,6 +3,8 @@ import { Authentication } from '#common/identity/authentication.ts';
 import { disposeAll } from '#common/lifecycle.ts';
 import { createLog, type Log } from '#common/log.ts';
 import { httpDirectory } from './adapters/directory-http.ts';
+import { mysqlMessageSchema, type StoreSchema, sqliteMessageSchema } from './adapters/message-schema.ts';
+import { openMysqlStore } from './adapters/store-mysql.ts';
 import { openSqliteStore } from './adapters/store-sqlite.ts';
 import { CommitFeed } from './commit-feed.ts';
 import type { MessengerConfig } from './config.ts';
@@ -39,8 +41,7 @@ export async function startMessenger(
   overrides: MessengerOverrides = {},
 ): Promise<Messenger> {
   const { log = createLog('messenger', config.logLevel), clock = Date.now } = overrides;
-  const folder = openDataFolder(config.dataDir, 'messenger');
-  const opened = await openSqliteStore(folder.path);
+  const opened = await openStore(config, log, clock);
   const store = overrides.wrapStore?.(opened) ?? opened;
   const hub = new Hub();
   const feed = new CommitFeed({ store, clock });
@@ -78,7 +79,35 @@ export async function startMessenger(
       server.drain();
       liveCalls.stop();
       await disposeAll([opened, cursors, authentication, server], log);
+    },
+  };
+}
+
+/** On the engine that the URL names. A file is this process's alone, a server is shared with other messengers. */
+async function openStore(
+  { messagesUrl, dataDir }: MessengerConfig,
+  log: Log,
+  clock: () => number,
+): Promise<MessageStore & AsyncDisposable> {
+  if (messagesUrl !== 'sqlite:') return openMysqlStore({ url: messagesUrl, log, clock });
+  const folder = openDataFolder(dataDir, 'messenger');
+  const store = await openSqliteStore(folder.path);
+  return {
+    ...store,
+    async [Symbol.asyncDispose]() {
+      await store[Symbol.asyncDispose]();
       folder[Symbol.dispose]();
     },
+  };
+}
+
+/** The schema of the messages, without starting anything. */
+export function messageSchema({ messagesUrl, dataDir }: MessengerConfig): StoreSchema & AsyncDisposable {
+  if (messagesUrl !== 'sqlite:')
+    return { ...mysqlMessageSchema(messagesUrl), async [Symbol.asyncDispose]() {} };
+  const folder = openDataFolder(dataDir, 'messenger');
+  return {
+    ...sqliteMessageSchema(folder.path),
+    [Symbol.asyncDispose]: async () => folder[Symbol.dispose](),
   };
 }

@@ -1,10 +1,14 @@
+import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import {
+  type AppliedStep,
+  type Migration,
+  type StepStatus,
+  stepStatuses,
+  stepsToRun,
+} from '../migrations.ts';
 
-/** One numbered step of a schema: `name` for people, `sql` of one or more statements. Never edited once released. */
-export interface Migration {
-  name: string;
-  sql: string;
-}
+export type { Migration };
 
 /**
  * Opens a database file: WAL, every commit synced to disk, one writer that waits for its turn, foreign keys on,
@@ -31,19 +35,45 @@ export function transaction<T>(db: DatabaseSync, work: () => T): T {
   }
 }
 
+/** Every step of a file's schema, and whether it has run; changes nothing. @throws Error when a newer program wrote it. */
+export function sqliteStatus(path: string, migrations: readonly Migration[]): StepStatus[] {
+  if (!existsSync(path)) return stepStatuses(path, [], migrations);
+  const db = new DatabaseSync(path, { readOnly: true, timeout: 5_000 });
+  try {
+    return stepStatuses(path, applied(db), migrations);
+  } finally {
+    db.close();
+  }
+}
+
 function migrate(db: DatabaseSync, path: string, migrations: readonly Migration[]): void {
   transaction(db, () => {
-    db.exec('CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT');
-    const { done } = db.prepare('SELECT count(*) AS done FROM migration').get() as { done: number };
-    if (done > migrations.length) {
-      throw new Error(
-        `${path} was written by a newer Chatterbox (schema ${done}, this one knows ${migrations.length})`,
+    db.exec(
+      'CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT) STRICT',
+    );
+    if (!hasChecksums(db)) db.exec('ALTER TABLE migration ADD COLUMN checksum TEXT');
+    for (const { number, name, sql, checksum } of stepsToRun(path, applied(db), migrations)) {
+      db.exec(sql);
+      db.prepare('INSERT INTO migration (number, name, checksum) VALUES (?, ?, ?)').run(
+        number,
+        name,
+        checksum,
       );
     }
-    for (const [index, { name, sql }] of migrations.entries()) {
-      if (index < done) continue;
-      db.exec(sql);
-      db.prepare('INSERT INTO migration (number, name) VALUES (?, ?)').run(index + 1, name);
-    }
   });
+}
+
+function applied(db: DatabaseSync): AppliedStep[] {
+  const checksum = hasChecksums(db) ? 'checksum' : 'NULL AS checksum';
+  const steps: unknown[] = db
+    .prepare(`SELECT number, name, ${checksum} FROM migration ORDER BY number`)
+    .all();
+  return steps as AppliedStep[];
+}
+
+/** The first program kept none. */
+function hasChecksums(db: DatabaseSync): boolean {
+  return (
+    db.prepare("SELECT 1 FROM pragma_table_info('migration') WHERE name = 'checksum'").get() !== undefined
+  );
 }

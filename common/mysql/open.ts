@@ -1,0 +1,213 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import mysql, { type Connection, type PoolConnection, type PoolOptions } from 'mysql2/promise';
+import { isConnectionTrouble, isLockTrouble, toStoreError, unavailable } from './errors.ts';
+import { type Sql, sql } from './sql.ts';
+
+export interface MysqlOptions {
+  /** `mysql://user:password@host:port/database`; `?tls=on` encrypts, `?tls=verify` checks the certificate too. */
+  url: string;
+  connections?: number;
+}
+
+/** The result of one statement: its rows, or how many it changed. */
+export type Result = unknown[] & { affectedRows?: number };
+
+/** A transaction that has begun, or will with its first statement. */
+export interface Tx {
+  /** Runs the statements in one round trip; one result for each. */
+  run(...statements: Sql[]): Promise<Result[]>;
+  /** Runs the statements and commits, in one round trip. The last thing to do. */
+  commit(...statements: Sql[]): Promise<void>;
+}
+
+const CONNECT_MS = 3_000;
+const ACQUIRE_MS = 3_000;
+const STATEMENT_MS = 5_000;
+const MAX_WAITING = 1_000;
+const ATTEMPTS = 6;
+const PAUSE_MS = 25;
+/** No further attempt after this long: the sender has been waiting enough. */
+const PATIENCE_MS = 5_000;
+
+/**
+ * Escaping on our side needs backslash escapes; READ COMMITTED lets the first message of a conversation wait for another one
+ * instead of deadlocking with it; a lock is not waited for longer than a sender would.
+ */
+const SESSION = [
+  sql`SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED`,
+  sql`SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 3, time_zone = '+00:00'`,
+  sql`SET NAMES utf8mb4 COLLATE utf8mb4_bin`,
+];
+
+/** What mysql2 is told for every connection. */
+export function connectionOptions(url: string): PoolOptions {
+  const { hostname, port, username, password, pathname, searchParams } = new URL(url);
+  const tls = searchParams.get('tls');
+  return {
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(port || 3306),
+    user: decodeURIComponent(username),
+    password: decodeURIComponent(password),
+    database: decodeURIComponent(pathname.slice(1)),
+    ...(tls === 'on' || tls === 'verify'
+      ? { ssl: { rejectUnauthorized: tls === 'verify', verifyIdentity: tls === 'verify' } }
+      : {}),
+    charset: 'UTF8MB4_BIN',
+    timezone: 'Z',
+    supportBigNumbers: true,
+    multipleStatements: true,
+    connectTimeout: CONNECT_MS,
+    // Else an INSERT that changes nothing counts as one that did.
+    flags: ['-FOUND_ROWS'],
+  };
+}
+
+/** A bounded pool of connections. Every method rejects with UNAVAILABLE when the server does not answer in time. */
+export class Mysql implements AsyncDisposable {
+  readonly #pool: mysql.Pool;
+  readonly #prepared = new WeakSet<Connection>();
+  #isClosed = false;
+
+  constructor({ url, connections = 10 }: MysqlOptions) {
+    this.#pool = mysql.createPool({
+      ...connectionOptions(url),
+      connectionLimit: connections,
+      queueLimit: MAX_WAITING,
+      enableKeepAlive: true,
+    });
+  }
+
+  /** Runs one statement by itself; a read that met a dead connection is tried on another. */
+  async query<Row>(statement: Sql): Promise<Row[]> {
+    const [rows] = await this.queries(statement);
+    return rows as Row[];
+  }
+
+  /** Runs the statements, reads only, in one round trip; one result for each. */
+  queries(...statements: Sql[]): Promise<Result[]> {
+    return this.#attempts((connection) => runOn(connection, statements), false);
+  }
+
+  /**
+   * Runs `work` in a transaction, and commits when it returns unless it did itself. Where another transaction was in the way, or the
+   * connection broke, it is rolled back and `work` runs again from the start, a few times; so also when the answer to a COMMIT is lost
+   * and nobody knows whether it happened: `work` must see for itself what an earlier run of it has done.
+   */
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#attempts(async (connection) => {
+      const tx = new OpenTransaction(connection);
+      try {
+        const result = await work(tx);
+        await tx.commitIfOpen();
+        return result;
+      } catch (error) {
+        // A lock time-out leaves the transaction open, and a later COMMIT would keep half of it.
+        if (!isConnectionTrouble(error)) await runOn(connection, [sql`ROLLBACK`]);
+        throw error;
+      }
+    }, true);
+  }
+
+  /** Again where that may help. Of a server that cannot be reached only where a COMMIT may be on its way: else it is answered at once. */
+  async #attempts<T>(work: (connection: PoolConnection) => Promise<T>, isTransaction: boolean): Promise<T> {
+    let broken: unknown;
+    const deadline = performance.now() + PATIENCE_MS;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#withConnection(work);
+      } catch (error) {
+        const mayPass = isLockTrouble(error) || (isConnectionTrouble(error) && !isUnreachable(error));
+        const isUnknown = isTransaction && isConnectionTrouble(broken) && isUnreachable(error);
+        const isOver = this.#isClosed || attempt === ATTEMPTS || performance.now() > deadline;
+        if (isOver || !(mayPass || isUnknown)) throw toStoreError(error);
+        if (mayPass) broken = error;
+      }
+      await delay(PAUSE_MS * attempt * (0.5 + Math.random()));
+    }
+  }
+
+  async #withConnection<T>(work: (connection: PoolConnection) => Promise<T>): Promise<T> {
+    const connection = await this.#acquire();
+    try {
+      if (!this.#prepared.has(connection.connection)) {
+        await runOn(connection, SESSION);
+        this.#prepared.add(connection.connection);
+      }
+      const result = await work(connection);
+      connection.release();
+      return result;
+    } catch (error) {
+      // Whatever state it is in, nobody else should get it.
+      if (isConnectionTrouble(error)) connection.destroy();
+      else connection.release();
+      throw error;
+    }
+  }
+
+  /** The pool itself would wait for ever; a connection that comes too late goes back. */
+  async #acquire(): Promise<PoolConnection> {
+    if (this.#isClosed) throw unavailable(new Error('the store is closed'));
+    const acquiring = this.#pool.getConnection().catch((cause: unknown) => {
+      throw Object.assign(new Error('no connection', { cause }), unreachable(cause));
+    });
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      acquiring.then((connection) => connection.release()).catch(() => {});
+      late.reject(Object.assign(new Error('no connection in time'), unreachable(undefined)));
+    }, ACQUIRE_MS);
+    try {
+      return await Promise.race([acquiring, late.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await this.#pool.end();
+  }
+}
+
+class OpenTransaction implements Tx {
+  readonly #connection: Connection;
+  #state: 'new' | 'open' | 'committed' = 'new';
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  async run(...statements: Sql[]): Promise<Result[]> {
+    if (this.#state === 'open') return runOn(this.#connection, statements);
+    this.#state = 'open';
+    return (await runOn(this.#connection, [sql`START TRANSACTION`, ...statements])).slice(1);
+  }
+
+  async commit(...statements: Sql[]): Promise<void> {
+    await this.run(...statements, sql`COMMIT`);
+    this.#state = 'committed';
+  }
+
+  async commitIfOpen(): Promise<void> {
+    if (this.#state === 'open') await this.commit();
+  }
+}
+
+/** One round trip. What takes too long ends the connection, see `isConnectionTrouble`. */
+async function runOn(connection: Connection, statements: readonly Sql[]): Promise<Result[]> {
+  const text = statements.map((statement) => statement.text).join(';\n');
+  const [results] = await connection.query({ sql: text, timeout: STATEMENT_MS });
+  return (statements.length === 1 ? [results] : results) as unknown as Result[];
+}
+
+/** Nothing was begun, so nothing can have happened. */
+const UNREACHABLE = 'EUNREACHABLE';
+
+function unreachable(cause: unknown): { code: string; errno?: number } {
+  const { errno } = (cause ?? {}) as { errno?: number };
+  return { code: UNREACHABLE, ...(errno === undefined ? {} : { errno }) };
+}
+
+function isUnreachable(error: unknown): boolean {
+  return (error as { code?: string }).code === UNREACHABLE;
+}

@@ -1,0 +1,31 @@
+import { escape as quoted } from 'mysql2';
+
+/** SQL text in which every value is escaped: only `sql` makes it. */
+export interface Sql {
+  readonly text: string;
+}
+
+export type Value = string | number | bigint | Uint8Array | Sql | readonly Value[];
+
+/**
+ * SQL with its values in place. An array becomes a list: `IN (${names})`; arrays in it become rows: `VALUES ${rows}`.
+ * The server must read backslash escapes, which every connection of `openMysql` sees to.
+ */
+export function sql(strings: TemplateStringsArray, ...values: Value[]): Sql {
+  let text = strings[0] ?? '';
+  for (const [i, value] of values.entries()) text += literal(value) + strings[i + 1];
+  return { text };
+}
+
+/** The conditions joined by OR; there must be one. */
+export function anyOf(conditions: readonly Sql[]): Sql {
+  return { text: `(${conditions.map(({ text }) => text).join(' OR ')})` };
+}
+
+function literal(value: Value): string {
+  if (typeof value === 'string') return quoted(value);
+  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
+  if (value instanceof Uint8Array) return `x'${Buffer.from(value).toString('hex')}'`;
+  if ('text' in value) return value.text;
+  return value.map((item) => (Array.isArray(item) ? `(${literal(item)})` : literal(item))).join(',');
+}

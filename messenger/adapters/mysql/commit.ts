@@ -1,0 +1,185 @@
+import type { Mysql, Tx } from '#common/mysql/open.ts';
+import { type Sql, sql } from '#common/mysql/sql.ts';
+import {
+  clientIdKey,
+  commitsOf,
+  type Head,
+  type Original,
+  type Plan,
+  planCommit,
+} from '../../commit-plan.ts';
+import { conversationKey } from '../../conversation-id.ts';
+import type { Draft, Outcome } from '../../ports.ts';
+import type { JournalNode } from './journal-node.ts';
+
+/**
+ * The batches of one node, one at a time, see MessageStore.commit. A batch is two round trips: BEGIN with what must be known, read
+ * under the locks of its conversations; then all rows with the COMMIT. New conversations cost a third.
+ */
+export class Committer {
+  readonly #mysql: Mysql;
+  readonly #node: JournalNode;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(mysql: Mysql, node: JournalNode) {
+    this.#mysql = mysql;
+    this.#node = node;
+  }
+
+  commit(drafts: Draft[], now: number): Promise<Outcome[]> {
+    const outcomes = this.#last.then(() => this.#commit(drafts, now));
+    this.#last = outcomes.catch(() => {});
+    return outcomes;
+  }
+
+  async #commit(drafts: Draft[], now: number): Promise<Outcome[]> {
+    if (drafts.length === 0) return [];
+    const place = await this.#node.nextPlace(now);
+    const conversations = byKey(drafts);
+    let sent: Plan | undefined;
+    try {
+      const outcomes = await this.#mysql.transaction(async (tx) => {
+        const { heads, originals } = await lock(tx, drafts, conversations, now);
+        // An earlier run may have committed and its answer got lost. Under these locks it has, or it never will.
+        if (sent !== undefined && (await isWritten(tx, place))) return sent.outcomes;
+        sent = undefined;
+        const plan = planCommit(drafts, heads, originals, now);
+        if (plan.entries.length === 0) return plan.outcomes;
+        sent = plan;
+        await tx.commit(...writes(plan, now), journalRow(plan, place, now));
+        return plan.outcomes;
+      });
+      if (sent !== undefined) this.#node.used(place.batch);
+      return outcomes;
+    } catch (error) {
+      // Whether it was written is not known, so its number is not given to another batch.
+      if (sent !== undefined) this.#node.used(place.batch);
+      throw error;
+    }
+  }
+}
+
+/** A batch's place in the journal. */
+export interface Place {
+  node: number;
+  batch: number;
+}
+
+type Conversations = Map<string, { key: Uint8Array; members: readonly string[] }>;
+
+/** In the order of their keys: every batch locks in that order, so two of them do not wait for each other. */
+function byKey(drafts: Draft[]): Conversations {
+  const found: Conversations = new Map();
+  for (const { conversation, members } of drafts)
+    if (!found.has(conversation)) found.set(conversation, { key: conversationKey(conversation), members });
+  return new Map([...found].sort(([, a], [, b]) => Buffer.compare(a.key, b.key)));
+}
+
+async function lock(tx: Tx, drafts: Draft[], conversations: Conversations, now: number) {
+  const heads = new Map<string, Head>();
+  const originals = new Map<string, Original>();
+  const [headRows, originalRows] = await tx.run(
+    lockHeads([...conversations.values()]),
+    findOriginals(drafts),
+  );
+  takeHeads(heads, headRows);
+  takeOriginals(originals, conversations, originalRows);
+  const absent = [...conversations].filter(([id]) => !heads.has(id));
+  if (absent.length === 0) return { heads, originals };
+
+  // There is no row to lock yet: make it. Whoever makes the same one waits here for us, or we for them.
+  const rows = absent.map(([id, { key, members }]) => [key, id, JSON.stringify(members), 0, 0, 0, now]);
+  const [, lockedRows, foundRows] = await tx.run(
+    sql`INSERT INTO conversation (k, id, members, last_seq, messages_so_far, last_sent_at, created_at) VALUES ${rows}
+        ON DUPLICATE KEY UPDATE last_seq = last_seq`,
+    lockHeads(absent.map(([, conversation]) => conversation)),
+    findOriginals(drafts),
+  );
+  takeHeads(heads, lockedRows);
+  takeOriginals(originals, conversations, foundRows);
+  return { heads, originals };
+}
+
+function lockHeads(conversations: { key: Uint8Array }[]): Sql {
+  const keys = conversations.map(({ key }) => key);
+  return sql`SELECT id, last_seq AS lastSeq, messages_so_far AS messagesSoFar, last_sent_at AS lastSentAt
+             FROM conversation WHERE k IN (${keys}) ORDER BY k FOR UPDATE`;
+}
+
+/** By the unique index, whatever a server thinks of so long a list. */
+function findOriginals(drafts: Draft[]): Sql {
+  const ids = drafts.map(({ conversation, sender, clientId }) => [
+    conversationKey(conversation),
+    sender,
+    clientId,
+  ]);
+  return sql`SELECT k, sender, client_id AS clientId, seq, sent_at AS sentAt, content_hash AS contentHash
+             FROM entry FORCE INDEX (entry_client_id) WHERE (k, sender, client_id) IN (${ids})`;
+}
+
+/** A row that this transaction made itself has no entry yet: to the plan it is new. */
+function takeHeads(heads: Map<string, Head>, rows: unknown[] = []): void {
+  for (const { id, ...head } of rows as (Head & { id: string })[]) if (head.lastSeq > 0) heads.set(id, head);
+}
+
+function takeOriginals(
+  originals: Map<string, Original>,
+  conversations: Conversations,
+  rows: unknown[] = [],
+): void {
+  const ids = new Map(Array.from(conversations, ([id, { key }]) => [hex(key), id]));
+  for (const { k, sender, clientId, ...original } of rows as OriginalRow[]) {
+    const conversation = ids.get(hex(k)) ?? '';
+    originals.set(clientIdKey({ conversation, sender, clientId }), original);
+  }
+}
+
+function hex(key: Uint8Array): string {
+  return Buffer.from(key).toString('hex');
+}
+
+async function isWritten(tx: Tx, { node, batch }: Place): Promise<boolean> {
+  const [rows] = await tx.run(sql`SELECT 1 FROM journal WHERE node = ${node} AND batch = ${batch}`);
+  return (rows?.length ?? 0) > 0;
+}
+
+function writes(plan: Plan, now: number): Sql[] {
+  const heads = Array.from(plan.heads, ([id, { members, lastSeq, messagesSoFar, lastSentAt }]) => {
+    return [conversationKey(id), id, JSON.stringify(members), lastSeq, messagesSoFar, lastSentAt, now];
+  });
+  const entries = plan.entries.map((e) => {
+    const key = conversationKey(e.conversation);
+    return [key, e.seq, e.sender, e.clientId, e.contentHash, e.sentAt, e.clientTime, e.messagesSoFar, e.body];
+  });
+  return [
+    sql`INSERT INTO conversation (k, id, members, last_seq, messages_so_far, last_sent_at, created_at) VALUES ${heads}
+        ON DUPLICATE KEY UPDATE last_seq = VALUES(last_seq), messages_so_far = VALUES(messages_so_far),
+          last_sent_at = VALUES(last_sent_at)`,
+    sql`INSERT INTO entry (k, seq, sender, client_id, content_hash, sent_at, client_time, messages_so_far, body)
+        VALUES ${entries}`,
+    sql`INSERT INTO member (user, k, read_seq, read_messages, delivered_seq, revision) VALUES ${memberRows(plan)}
+        ON DUPLICATE KEY UPDATE read_messages = GREATEST(read_messages, VALUES(read_messages)),
+          read_seq = GREATEST(read_seq, VALUES(read_seq))`,
+  ];
+}
+
+/** New members, and how far each sender has read by writing; in key order, like everybody locks them. */
+function memberRows(plan: Plan) {
+  const rows = new Map<string, { user: string; key: Uint8Array; seq: number; messagesSoFar: number }>();
+  for (const [id, { isNew, members }] of plan.heads)
+    if (isNew)
+      for (const user of members)
+        rows.set(`${id} ${user}`, { user, key: conversationKey(id), seq: 0, messagesSoFar: 0 });
+  for (const { user, conversation, seq, messagesSoFar } of plan.ownReads)
+    rows.set(`${conversation} ${user}`, { user, key: conversationKey(conversation), seq, messagesSoFar });
+  return [...rows.values()]
+    .sort((a, b) => Number(a.user > b.user) - Number(a.user < b.user) || Buffer.compare(a.key, b.key))
+    .map(({ user, key, seq, messagesSoFar }) => [user, key, seq, messagesSoFar, 0, 0]);
+}
+
+function journalRow(plan: Plan, { node, batch }: Place, now: number): Sql {
+  return sql`INSERT INTO journal (node, batch, at, commits)
+             VALUES ${[[node, batch, now, JSON.stringify(commitsOf(plan))]]}`;
+}
+
+type OriginalRow = Original & Pick<Draft, 'sender' | 'clientId'> & { k: Uint8Array };

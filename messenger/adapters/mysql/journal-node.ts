@@ -1,0 +1,49 @@
+import { isDuplicate } from '#common/mysql/errors.ts';
+import type { Mysql } from '#common/mysql/open.ts';
+import { sql } from '#common/mysql/sql.ts';
+
+/** After this long without a batch a node numbers its batches anew, long before its old numbers are forgotten. */
+const RENEW_MS = 24 * 3_600_000;
+
+/**
+ * This process's part of the journal: a node number that nobody had before, and the numbers of its batches. A number goes to another batch
+ * only where it is certain that the first one was not written.
+ */
+export class JournalNode {
+  readonly #mysql: Mysql;
+  #node = 0;
+  #lastBatch = 0;
+  #usedAt = 0;
+
+  constructor(mysql: Mysql) {
+    this.#mysql = mysql;
+  }
+
+  async nextPlace(now: number): Promise<{ node: number; batch: number }> {
+    if (this.#node === 0 || now - this.#usedAt > RENEW_MS) await this.#register(now);
+    this.#usedAt = now;
+    return { node: this.#node, batch: this.#lastBatch + 1 };
+  }
+
+  used(batch: number): void {
+    this.#lastBatch = batch;
+  }
+
+  /** The newest node is never removed, so no number comes twice. Of two that take the same, one tries again. */
+  async #register(now: number): Promise<void> {
+    this.#node = await this.#takeNumber(now).catch((error: unknown) => {
+      if (isDuplicate(error)) return this.#takeNumber(now);
+      throw error;
+    });
+    this.#lastBatch = 0;
+  }
+
+  #takeNumber(now: number): Promise<number> {
+    return this.#mysql.transaction(async (tx) => {
+      const [rows] = await tx.run(sql`SELECT node FROM journal_node ORDER BY node DESC LIMIT 1 FOR UPDATE`);
+      const node = ((rows?.[0] as { node: number } | undefined)?.node ?? 0) + 1;
+      await tx.commit(sql`INSERT INTO journal_node (node, pruned, last_at) VALUES ${[[node, 0, now]]}`);
+      return node;
+    });
+  }
+}

@@ -1,0 +1,189 @@
+import type { Mysql } from '#common/mysql/open.ts';
+import { type Sql, sql } from '#common/mysql/sql.ts';
+import type { Commit, JournalPage } from '../../ports.ts';
+import { formatPlace, type Place, parsePlace, reachedIn } from './journal-place.ts';
+
+/** A missing number this far behind its successor's time is a batch that was never committed; before that it may still come. */
+const ABORTED_AFTER_MS = 10_000;
+
+/** A journal reader that has not been seen for so long no longer holds the journal; it starts anew from a snapshot. */
+const READER_LIFETIME_MS = 7 * 24 * 3_600_000;
+
+/** How many of a node's newest batches are looked through for one that may still come. */
+const NEWEST = 5_000;
+const PRUNED_AT_ONCE = 1_000;
+
+/**
+ * The journal of all nodes: each numbers its own batches, in commit order, and a reader follows all of them. Between nodes there is no
+ * order but `lastSeq`; pages are merged by time.
+ */
+export class Journal {
+  readonly #mysql: Mysql;
+  readonly #clock: () => number;
+
+  constructor(mysql: Mysql, clock: () => number) {
+    this.#mysql = mysql;
+    this.#clock = clock;
+  }
+
+  async read(cursor: string, limit: number): Promise<JournalPage | undefined> {
+    const place = parsePlace(cursor);
+    if (place === undefined) return undefined;
+    const nodes = await this.#nodes();
+    if (!isPlace(place, nodes)) return undefined;
+    const news = limit === 0 ? [] : nodes.filter(({ node, last }) => last > reachedIn(place, node));
+    if (news.length === 0) return { commits: [], cursor: this.#cursorOf(place, nodes) };
+    const results = await this.#mysql.queries(
+      ...news.map(({ node }) => batchesAfter(node, reachedIn(place, node), limit)),
+    );
+    const batches = results.flatMap((rows, i) =>
+      this.#withoutGaps(rows as unknown[] as Batch[], reachedIn(place, news[i]?.node ?? 0)),
+    );
+    const page = mergeByTime(batches).slice(0, limit);
+    const batchOf = new Map(place.batchOf);
+    for (const { node, batch } of page) batchOf.set(node, batch);
+    return {
+      commits: page.flatMap(({ commits }) => JSON.parse(commits) as Commit[]),
+      cursor: this.#cursorOf({ before: place.before, batchOf }, nodes),
+    };
+  }
+
+  /** Before any batch that may still come. */
+  async end(): Promise<string> {
+    const nodes = await this.#nodes();
+    const batchOf = new Map<number, number>();
+    const alive = nodes.filter(({ last }) => last > 0);
+    const results =
+      alive.length === 0 ? [] : await this.#mysql.queries(...alive.map(({ node }) => newestBatches(node)));
+    for (const [i, { node, pruned, last }] of alive.entries()) {
+      const rows = (results[i] as unknown[] as Batch[]).toReversed();
+      const before = (rows[0]?.batch ?? last + 1) - 1;
+      batchOf.set(
+        node,
+        this.#withoutGaps(rows, Math.max(before, pruned)).at(-1)?.batch ?? Math.max(before, pruned),
+      );
+    }
+    return this.#cursorOf({ before: firstOf(nodes), batchOf }, nodes);
+  }
+
+  async acknowledge(reader: string, cursor: string, now: number): Promise<void> {
+    await this.#mysql.transaction(async (tx) => {
+      await tx.run(
+        sql`INSERT INTO journal_reader (name, place, seen_at) VALUES ${[[reader, cursor, now]]}
+            ON DUPLICATE KEY UPDATE place = VALUES(place), seen_at = VALUES(seen_at)`,
+        sql`DELETE FROM journal_reader WHERE seen_at < ${now - READER_LIFETIME_MS}`,
+      );
+    });
+    const readers = await this.#mysql.query<{ place: string }>(sql`SELECT place FROM journal_reader`);
+    const places = readers.map(({ place }) => parsePlace(place)).filter((place) => place !== undefined);
+    const nodes = await this.#nodes();
+    for (const node of nodes) await this.#prune(node, places, now);
+    await this.#retire(nodes, now);
+  }
+
+  /** Behind all readers, and behind their lifetime. */
+  async #prune({ node, pruned, last }: Node, places: Place[], now: number): Promise<void> {
+    const read = Math.min(last, ...places.map((place) => reachedIn(place, node)));
+    const [oldest] = await this.#mysql.query<{ batch: number | null }>(sql`
+      SELECT MAX(batch) AS batch FROM (
+        SELECT batch, at FROM journal WHERE node = ${node} ORDER BY batch LIMIT ${PRUNED_AT_ONCE}
+      ) o WHERE at < ${now - READER_LIFETIME_MS}`);
+    const until = Math.max(read, oldest?.batch ?? 0);
+    if (until <= pruned) return;
+    await this.#mysql.transaction((tx) =>
+      tx.commit(
+        sql`UPDATE journal_node SET last_at = GREATEST(last_at, ${now}), pruned = GREATEST(pruned, ${until}) WHERE node = ${node}`,
+        sql`DELETE FROM journal WHERE node = ${node} AND batch <= ${until}`,
+      ),
+    );
+  }
+
+  /** A node that ended, left the cursors and is of no use to any; never the newest, from which the next one is numbered. */
+  async #retire(nodes: Node[], now: number): Promise<void> {
+    const first = firstKept(nodes, now - 2 * READER_LIFETIME_MS);
+    if (first > firstOf(nodes)) await this.#mysql.query(sql`DELETE FROM journal_node WHERE node < ${first}`);
+  }
+
+  /** Without the nodes that ended long ago, where they were read to their end. */
+  #cursorOf(place: Place, nodes: Node[]): string {
+    const kept = firstKept(nodes, this.#clock() - READER_LIFETIME_MS);
+    const next = nodes.find(({ node, last }) => node >= kept || reachedIn(place, node) < last);
+    return formatPlace({ before: Math.max(place.before, next?.node ?? 1), batchOf: place.batchOf });
+  }
+
+  #nodes(): Promise<Node[]> {
+    return this.#mysql.query<Node>(sql`
+      SELECT n.node, n.pruned, n.last_at AS lastAt,
+        GREATEST(n.pruned, COALESCE((SELECT MAX(j.batch) FROM journal j WHERE j.node = n.node), 0)) AS last
+      FROM journal_node n ORDER BY n.node`);
+  }
+
+  /** The batches up to the first missing one that may still come. */
+  #withoutGaps(batches: Batch[], after: number): Batch[] {
+    const young = this.#clock() - ABORTED_AFTER_MS;
+    const gap = batches.findIndex(({ batch, at }, i) => {
+      return batch !== (batches[i - 1]?.batch ?? after) + 1 && at > young;
+    });
+    return gap === -1 ? batches : batches.slice(0, gap);
+  }
+}
+
+/** Not one that lies before what was forgotten, or after what was written. */
+function isPlace(place: Place, nodes: Node[]): boolean {
+  const known = new Set(nodes.map(({ node }) => node));
+  if (place.before < firstOf(nodes) || place.before > lastOf(nodes)) return false;
+  if ([...place.batchOf.keys()].some((node) => !known.has(node))) return false;
+  return nodes.every(({ node, pruned, last }) => {
+    const reached = reachedIn(place, node);
+    return node < place.before || (reached >= pruned && reached <= last);
+  });
+}
+
+/** The first node that has not ended before `since`, all of it read; at most the newest. */
+function firstKept(nodes: Node[], since: number): number {
+  const kept = nodes.find(({ last, pruned, lastAt }) => last !== pruned || lastAt >= since);
+  return kept?.node ?? lastOf(nodes);
+}
+
+function lastOf(nodes: Node[]): number {
+  return nodes.at(-1)?.node ?? 1;
+}
+
+/** Every node before this one is forgotten. */
+function firstOf(nodes: Node[]): number {
+  return nodes[0]?.node ?? 1;
+}
+
+function batchesAfter(node: number, batch: number, limit: number): Sql {
+  return sql`SELECT node, batch, at, commits FROM journal WHERE node = ${node} AND batch > ${batch} ORDER BY batch LIMIT ${limit}`;
+}
+
+function newestBatches(node: number): Sql {
+  return sql`SELECT node, batch, at FROM journal WHERE node = ${node} ORDER BY batch DESC LIMIT ${NEWEST}`;
+}
+
+/** By time, but each node's own in their order: a clock may go back. */
+function mergeByTime(batches: Batch[]): Batch[] {
+  const newest = new Map<number, number>();
+  const timed = batches.map((batch) => {
+    const time = Math.max(batch.at, newest.get(batch.node) ?? 0);
+    newest.set(batch.node, time);
+    return { batch, time };
+  });
+  return timed.sort((a, b) => a.time - b.time).map(({ batch }) => batch);
+}
+
+interface Node {
+  node: number;
+  /** Batches up to here are forgotten. */
+  pruned: number;
+  last: number;
+  lastAt: number;
+}
+
+interface Batch {
+  node: number;
+  batch: number;
+  at: number;
+  commits: string;
+}

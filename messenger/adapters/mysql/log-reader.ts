@@ -1,0 +1,164 @@
+import type { Mysql } from '#common/mysql/open.ts';
+import { type Sql, sql } from '#common/mysql/sql.ts';
+import { conversationKey } from '../../conversation-id.ts';
+import type { Commit, ConversationSummary, Entry, Marks, Position, Range } from '../../ports.ts';
+
+const MAX_TEXT = 256 * 1024;
+
+/** How much is read ahead of what fits: little where there are many conversations. */
+const ENTRIES_AT_ONCE = 128;
+const RANGES_AT_ONCE = 8;
+const ENTRIES_OF_EACH = 32;
+
+/** The part of the message store that reads the logs. */
+export class LogReader {
+  readonly #mysql: Mysql;
+
+  constructor(mysql: Mysql) {
+    this.#mysql = mysql;
+  }
+
+  async exists(conversation: string): Promise<boolean> {
+    const key = conversationKey(conversation);
+    return (await this.#mysql.query(sql`SELECT 1 FROM conversation WHERE k = ${key}`)).length > 0;
+  }
+
+  positions(user: string, device: string): Promise<Position[]> {
+    return this.#mysql.query(positionsOf(user, device));
+  }
+
+  async entries(ranges: Range[], maxEntries: number): Promise<Entry[]> {
+    const page = new EntryPage(maxEntries);
+    const size = ranges.length === 1 ? ENTRIES_AT_ONCE : ENTRIES_OF_EACH;
+    for (let i = 0; i < ranges.length && !page.isFull; i += RANGES_AT_ONCE) {
+      const some = ranges.slice(i, i + RANGES_AT_ONCE);
+      const results = await this.#mysql.queries(...some.map((range) => entriesOf(range, size)));
+      for (const [j, range] of some.entries()) {
+        if (page.isFull) break;
+        await this.#takeAll(page, range, (results[j] ?? []) as EntryRow[], size);
+      }
+    }
+    return page.entries;
+  }
+
+  async entriesBefore(conversation: string, seq: number, limit: number): Promise<Entry[]> {
+    const page = new EntryPage(limit);
+    const key = conversationKey(conversation);
+    for (let before = seq; !page.isFull; ) {
+      const rows = await this.#mysql.query<EntryRow>(
+        sql`SELECT ${COLUMNS} FROM entry e WHERE e.k = ${key} AND e.seq < ${before} ORDER BY e.seq DESC LIMIT ${ENTRIES_AT_ONCE}`,
+      );
+      page.take(conversation, rows);
+      if (rows.length < ENTRIES_AT_ONCE) break;
+      before = rows.at(-1)?.seq ?? 0;
+    }
+    return page.entries;
+  }
+
+  async conversations(
+    user: string,
+    before: { sentAt: number; id: string } | undefined,
+    limit: number,
+  ): Promise<ConversationSummary[]> {
+    const { sentAt, id } = before ?? { sentAt: Number.MAX_SAFE_INTEGER, id: '' };
+    // The page first, then its newest entries: a person with many conversations does not read them all.
+    const rows = await this.#mysql.query<SummaryRow>(sql`
+      SELECT page.*, ${COLUMNS} FROM (
+        SELECT c.k, c.id, c.members, c.last_seq AS lastSeq, c.last_sent_at, c.created_at AS createdAt,
+               c.messages_so_far - m.read_messages AS unread
+        FROM member m JOIN conversation c ON c.k = m.k
+        WHERE m.user = ${user} AND (c.last_sent_at < ${sentAt} OR (c.last_sent_at = ${sentAt} AND c.id < ${id}))
+        ORDER BY c.last_sent_at DESC, c.id DESC LIMIT ${limit}
+      ) page JOIN entry e ON e.k = page.k AND e.seq = page.lastSeq
+      ORDER BY page.last_sent_at DESC, page.id DESC`);
+    if (rows.length === 0) return [];
+    const marks = await this.#marks(rows.map(({ k }) => k));
+    return rows.map((row) => toSummary(row, marks.get(row.id) ?? []));
+  }
+
+  async snapshot(afterConversation: string, limit: number): Promise<Commit[]> {
+    const rows = await this.#mysql.query<Omit<Commit, 'members'> & { members: string }>(
+      sql`SELECT id AS conversation, last_seq AS lastSeq, last_sent_at AS sentAt, members FROM conversation
+          WHERE id > ${afterConversation} ORDER BY id LIMIT ${limit}`,
+    );
+    return rows.map((row) => ({ ...row, members: JSON.parse(row.members) as string[] }));
+  }
+
+  async #takeAll(page: EntryPage, { conversation }: Range, first: EntryRow[], size: number): Promise<void> {
+    for (let rows = first; ; ) {
+      page.take(conversation, rows);
+      const last = rows.at(-1);
+      if (page.isFull || last === undefined || rows.length < size) return;
+      rows = await this.#mysql.query<EntryRow>(entriesOf({ conversation, after: last.seq }, size));
+    }
+  }
+
+  async #marks(keys: Uint8Array[]): Promise<Map<string, Marks[]>> {
+    const rows = await this.#mysql.query<Marks>(sql`
+      SELECT c.id AS conversation, m.user AS member, m.read_seq AS readSeq, m.delivered_seq AS deliveredSeq, m.revision
+      FROM conversation c JOIN member m ON m.k = c.k WHERE c.k IN (${keys}) ORDER BY m.user`);
+    return Map.groupBy(rows, ({ conversation }) => conversation);
+  }
+}
+
+/** Every conversation of the user with the device's cursor. */
+export function positionsOf(user: string, device: string): Sql {
+  return sql`
+    SELECT c.id AS conversation, c.last_seq AS lastSeq, COALESCE(d.seq, 0) AS \`cursor\`
+    FROM member m JOIN conversation c ON c.k = m.k
+    LEFT JOIN device_cursor d ON d.user = m.user AND d.device = ${device} AND d.k = m.k
+    WHERE m.user = ${user}`;
+}
+
+/** Entries until there are enough of them, or enough text in them. */
+class EntryPage {
+  readonly entries: Entry[] = [];
+  readonly #maxEntries: number;
+  #text = 0;
+
+  constructor(maxEntries: number) {
+    this.#maxEntries = maxEntries;
+  }
+
+  get isFull(): boolean {
+    return this.entries.length >= this.#maxEntries || this.#text > MAX_TEXT;
+  }
+
+  take(conversation: string, rows: EntryRow[]): void {
+    for (const row of rows) {
+      if (this.isFull) return;
+      const entry = toEntry(conversation, row);
+      this.entries.push(entry);
+      this.#text += entry.body.length;
+    }
+  }
+}
+
+function entriesOf({ conversation, after }: Range, limit: number): Sql {
+  return sql`SELECT ${COLUMNS} FROM entry e WHERE e.k = ${conversationKey(conversation)} AND e.seq > ${after}
+             ORDER BY e.seq LIMIT ${limit}`;
+}
+
+function toSummary({ id, members, lastSeq, createdAt, unread, ...last }: SummaryRow, marks: Marks[]) {
+  const lastEntry = toEntry(id, last);
+  return { id, members: JSON.parse(members) as string[], lastSeq, createdAt, lastEntry, unread, marks };
+}
+
+function toEntry(conversation: string, row: EntryRow): Entry {
+  const { seq, sender, clientId, sentAt, clientTime, messagesSoFar, body } = row;
+  return { conversation, seq, sender, clientId, sentAt, clientTime: BigInt(clientTime), messagesSoFar, body };
+}
+
+const COLUMNS = sql`e.seq, e.sender, e.client_id AS clientId, e.sent_at AS sentAt, e.client_time AS clientTime,
+  e.messages_so_far AS messagesSoFar, e.body`;
+
+/** A client's clock may hold any 64-bit number: beyond 2^53 it comes as text. */
+type EntryRow = Omit<Entry, 'conversation' | 'clientTime'> & { clientTime: number | string };
+type SummaryRow = EntryRow & {
+  k: Uint8Array;
+  id: string;
+  members: string;
+  lastSeq: number;
+  createdAt: number;
+  unread: number;
+};

@@ -1,0 +1,87 @@
+import type { Schema } from '#common/mysql/migrate.ts';
+
+/**
+ * Every key leads with 16 evenly spread bytes of the conversation, or with a person, so that no end of an index is hot. The binary
+ * collation compares what was written, and nothing else.
+ */
+const TEXT = 'CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL';
+
+export const SCHEMA: Schema = {
+  part: 'messenger',
+  migrations: [
+    {
+      name: 'the log',
+      sql: `
+        CREATE TABLE IF NOT EXISTS conversation (
+          k BINARY(16) NOT NULL,
+          id VARCHAR(160) ${TEXT},
+          members TEXT ${TEXT},
+          last_seq BIGINT NOT NULL,
+          messages_so_far BIGINT NOT NULL,
+          last_sent_at BIGINT NOT NULL,
+          created_at BIGINT NOT NULL,
+          PRIMARY KEY (k),
+          UNIQUE KEY conversation_id (id)
+        );
+        CREATE TABLE IF NOT EXISTS member (
+          user VARCHAR(64) ${TEXT},
+          k BINARY(16) NOT NULL,
+          read_seq BIGINT NOT NULL,
+          read_messages BIGINT NOT NULL,
+          delivered_seq BIGINT NOT NULL,
+          revision BIGINT NOT NULL,
+          PRIMARY KEY (user, k),
+          KEY member_of (k)
+        );
+        CREATE TABLE IF NOT EXISTS person (
+          user VARCHAR(64) ${TEXT},
+          revision BIGINT NOT NULL,
+          PRIMARY KEY (user)
+        );
+        CREATE TABLE IF NOT EXISTS device (
+          user VARCHAR(64) ${TEXT},
+          device VARCHAR(64) ${TEXT},
+          PRIMARY KEY (user, device)
+        );
+        CREATE TABLE IF NOT EXISTS entry (
+          k BINARY(16) NOT NULL,
+          seq BIGINT NOT NULL,
+          sender VARCHAR(64) ${TEXT},
+          client_id VARCHAR(64) ${TEXT},
+          content_hash BINARY(16) NOT NULL,
+          sent_at BIGINT NOT NULL,
+          client_time BIGINT NOT NULL,
+          messages_so_far BIGINT NOT NULL,
+          body MEDIUMTEXT ${TEXT},
+          PRIMARY KEY (k, seq),
+          UNIQUE KEY entry_client_id (k, sender, client_id)
+        );
+        CREATE TABLE IF NOT EXISTS device_cursor (
+          user VARCHAR(64) ${TEXT},
+          device VARCHAR(64) ${TEXT},
+          k BINARY(16) NOT NULL,
+          seq BIGINT NOT NULL,
+          PRIMARY KEY (user, device, k)
+        );
+        CREATE TABLE IF NOT EXISTS journal_node (
+          node BIGINT NOT NULL,
+          pruned BIGINT NOT NULL,
+          last_at BIGINT NOT NULL,
+          PRIMARY KEY (node)
+        );
+        CREATE TABLE IF NOT EXISTS journal (
+          node BIGINT NOT NULL,
+          batch BIGINT NOT NULL,
+          at BIGINT NOT NULL,
+          commits MEDIUMTEXT ${TEXT},
+          PRIMARY KEY (node, batch)
+        );
+        CREATE TABLE IF NOT EXISTS journal_reader (
+          name VARCHAR(255) ${TEXT},
+          place TEXT ${TEXT},
+          seen_at BIGINT NOT NULL,
+          PRIMARY KEY (name)
+        )`,
+    },
+  ],
+};

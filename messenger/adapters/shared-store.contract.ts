@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'mocha';
+import { directConversation } from '../conversation-id.ts';
+import type { Commit, Draft, MessageStore } from '../ports.ts';
+import { contentHash } from '../send.ts';
+
+export interface SharedStore extends AsyncDisposable {
+  /** Two nodes on the same data. */
+  nodes: [MessageStore, MessageStore];
+}
+
+/** What a message store promises besides where several processes share it. */
+export function sharedStoreContract(name: string, open: () => Promise<SharedStore>): void {
+  describe(`${name} keeps the promises of a message store to several nodes`, () => {
+    let shared: SharedStore;
+    beforeEach(async () => {
+      shared = await open();
+    });
+    afterEach(() => shared[Symbol.asyncDispose]());
+
+    it('stays free of gaps while both write to the same conversations, new ones among them', async () => {
+      const [one, other] = shared.nodes;
+      const friends = ['bob', 'cleo', 'dan', 'eve', 'fay'];
+      const batch = (node: string, i: number) =>
+        friends.map((friend) => draft('ada', friend, `${node}${i}`)).sort(() => (i % 2 ? -1 : 1));
+      await Promise.all([
+        ...Array.from({ length: 100 }, (_, i) => one.commit(batch('one', i), i)),
+        ...Array.from({ length: 100 }, (_, i) => other.commit(batch('other', i), i)),
+      ]);
+      for (const friend of friends) {
+        const conversation = directConversation('ada', friend);
+        const entries = await one.entries([{ conversation, after: 0 }], 1_000);
+        assert.deepEqual(
+          entries.map((e) => e.seq),
+          Array.from({ length: 200 }, (_, i) => i + 1),
+        );
+        for (const node of ['one', 'other'])
+          assert.deepEqual(
+            entries.map((e) => e.body).filter((body) => body.replace(/\d+/, '') === node),
+            Array.from({ length: 100 }, (_, i) => `${node}${i}`),
+          );
+      }
+    });
+
+    it('journals what both have committed, each batch once, in the order of its node', async () => {
+      const [one, other] = shared.nodes;
+      await one.commit([draft('zoe', 'zoe', 'x')], 1);
+      const start = await one.journalEnd();
+      const commit = (node: MessageStore, friend: string) =>
+        Promise.all(Array.from({ length: 50 }, (_, i) => node.commit([draft('ada', friend, `${i}`)], i)));
+      const writing = Promise.all([commit(one, 'bob'), commit(other, 'cleo')]);
+      const commits: Commit[] = [];
+      for (let cursor = start; commits.length < 100; ) {
+        const page = await other.journal(cursor, 7);
+        assert.ok(page);
+        commits.push(...page.commits);
+        cursor = page.cursor;
+      }
+      await writing;
+      for (const conversation of ['ada:bob', 'ada:cleo'])
+        assert.deepEqual(
+          commits.filter((c) => c.conversation === conversation).map((c) => c.lastSeq),
+          Array.from({ length: 50 }, (_, i) => i + 1),
+        );
+    });
+
+    it('commits a client id that both take at the same moment once, and answers both with it', async () => {
+      const [one, other] = shared.nodes;
+      for (let i = 0; i < 50; i++) {
+        const same = draft('ada', `friend${i % 10}`, 'hello', `id-${i}`);
+        const outcomes = (await Promise.all([one.commit([same], i), other.commit([same], i)])).flat();
+        assert.deepEqual(outcomes.map((outcome) => outcome.kind).sort(), ['committed', 'duplicate']);
+        assert.equal(outcomes[0]?.seq, outcomes[1]?.seq);
+        assert.equal(outcomes[0]?.sentAt, outcomes[1]?.sentAt);
+      }
+    });
+
+    it('moves marks forward only, whoever moves them', async () => {
+      const [one, other] = shared.nodes;
+      await one.commit(
+        Array.from({ length: 20 }, (_, i) => draft('ada', 'bob', `${i}`)),
+        1,
+      );
+      const reached = { user: 'bob', conversation: 'ada:bob' };
+      const seqs = Array.from({ length: 20 }, (_, i) => i + 1);
+      await Promise.all(
+        seqs.map((seq) => [one, other][seq % 2]?.saveCursors([{ ...reached, device: 'phone', seq }])),
+      );
+      const revisions = await Promise.all(
+        seqs.map((seq) => [one, other][seq % 2]?.markRead([{ ...reached, seq }])),
+      );
+      const { marks, revision } = await one.openDevice('bob', 'phone', 0);
+      assert.deepEqual(
+        marks.find(({ member }) => member === 'bob'),
+        { conversation: 'ada:bob', member: 'bob', readSeq: 20, deliveredSeq: 20, revision },
+      );
+      assert.equal(Math.max(...revisions.flatMap((answer) => answer?.[0]?.revision ?? 0)), revision);
+    });
+  });
+}
+
+let lastId = 0;
+
+function draft(sender: string, friend: string, body: string, clientId = `s${++lastId}`): Draft {
+  const members = [...new Set([sender, friend])].sort();
+  const conversation = directConversation(sender, friend);
+  return { conversation, members, sender, clientId, contentHash: contentHash(body), body, clientTime: 0n };
+}

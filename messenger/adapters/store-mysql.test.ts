@@ -1,0 +1,264 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { after, before, describe, it } from 'mocha';
+import mysql, { type Connection, type RowDataPacket } from 'mysql2/promise';
+import { ServiceError } from '#common/errors.ts';
+import { createLog } from '#common/log.ts';
+import { weaknesses } from '#common/mysql/durability.ts';
+import { migrateMysql, mysqlStatus } from '#common/mysql/migrate.ts';
+import { Mysql } from '#common/mysql/open.ts';
+import { sql } from '#common/mysql/sql.ts';
+import { conversationKey } from '../conversation-id.ts';
+import type { Draft } from '../ports.ts';
+import { contentHash } from '../send.ts';
+import { startCuttingProxy } from './fixtures/cutting-proxy.ts';
+import { SCHEMA } from './mysql/schema.ts';
+import { sharedStoreContract } from './shared-store.contract.ts';
+import { messageStoreContract } from './store.contract.ts';
+import { openMysqlStore } from './store-mysql.ts';
+
+const SERVER = process.env.TEST_MYSQL_URL;
+const log = createLog('test', 'silent');
+
+if (SERVER === undefined) {
+  describe('the MySQL message store', () => {
+    it('passes the contract (no MySQL here: set TEST_MYSQL_URL, or run `npm run engines -- -- npm test`)');
+  });
+} else withServer(SERVER);
+
+function withServer(server: string): void {
+  let admin: Connection;
+  before(async () => {
+    admin = await mysql.createConnection(server);
+  });
+  after(() => admin.end());
+
+  async function newDatabase() {
+    const name = `t${randomUUID().replaceAll('-', '')}`;
+    await admin.query(`CREATE DATABASE ${name}`);
+    const url = new URL(server);
+    url.pathname = `/${name}`;
+    return {
+      name,
+      url: url.href,
+      [Symbol.asyncDispose]: async () => {
+        await admin.query(`DROP DATABASE ${name}`);
+      },
+    };
+  }
+
+  messageStoreContract('MySQL', async () => {
+    const database = await newDatabase();
+    const opened = {
+      store: await open(database.url),
+      async reopen() {
+        await opened.store[Symbol.asyncDispose]();
+        opened.store = await open(database.url);
+      },
+      async [Symbol.asyncDispose]() {
+        await opened.store[Symbol.asyncDispose]();
+        await database[Symbol.asyncDispose]();
+      },
+    };
+    return opened;
+  });
+
+  const open = (url: string, clock = Date.now) => openMysqlStore({ url, log, clock });
+
+  sharedStoreContract('MySQL', async () => {
+    const stack = new AsyncDisposableStack();
+    const { url } = stack.use(await newDatabase());
+    return {
+      nodes: [stack.use(await open(url)), stack.use(await open(url))],
+      [Symbol.asyncDispose]: () => stack.disposeAsync(),
+    };
+  });
+
+  describe('the MySQL message store', () => {
+    for (const when of ['before', 'after'] as const)
+      it(`commits once and says so when the connection breaks just ${when} the COMMIT`, async () => {
+        await using database = await newDatabase();
+        await using proxy = await startCuttingProxy(database.url);
+        await using store = await open(proxy.url);
+        const start = await store.journalEnd();
+        await store.commit([draft('ada', 'bob', 'one')], 5);
+        proxy.cutNext('COMMIT', when);
+        const [outcome] = await store.commit([draft('ada', 'bob', 'two')], 6);
+        assert.deepEqual(outcome, { kind: 'committed', seq: 2, sentAt: 6, messagesSoFar: 2 });
+        assert.equal(proxy.cuts, 1);
+        await store.commit([draft('ada', 'bob', 'three')], 7);
+        const entries = await store.entries([{ conversation: 'ada:bob', after: 0 }], 9);
+        assert.deepEqual(
+          entries.map(({ body }) => body),
+          ['one', 'two', 'three'],
+        );
+        assert.deepEqual(
+          (await store.journal(start, 9))?.commits.map(({ lastSeq }) => lastSeq),
+          [1, 2, 3],
+        );
+      });
+
+    it('runs a batch again from the start when it was the victim of a deadlock', async () => {
+      await using database = await newDatabase();
+      await using store = await open(database.url);
+      const [first = '', second = ''] = ['ada:bob', 'ada:cleo'].sort((a, b) =>
+        Buffer.compare(conversationKey(a), conversationKey(b)),
+      );
+      await store.commit([draft('ada', 'bob', 'a'), draft('ada', 'cleo', 'b')], 5);
+      await using rival = await rivalOf(database.url);
+      await rival.lock(second);
+      const both = store.commit([draft('ada', 'cleo', 'c'), draft('ada', 'bob', 'd')], 6);
+      await rival.isWaitedFor();
+      await rival.lock(first);
+      await rival.end();
+      assert.deepEqual(
+        (await both).map((o) => [o.kind, o.seq]),
+        [
+          ['committed', 2],
+          ['committed', 2],
+        ],
+      );
+    });
+
+    it('does not pass a batch whose number is missing, until it is old enough to have been aborted', async () => {
+      await using database = await newDatabase();
+      let now = 1_000_000;
+      await using store = await open(database.url, () => now);
+      const start = await store.journalEnd();
+      await store.commit([draft('ada', 'bob', 'a')], now);
+      const commits = JSON.stringify([
+        { conversation: 'ada:bob', lastSeq: 3, sentAt: now, members: ['ada', 'bob'] },
+      ]);
+      await admin.query(`INSERT INTO ${database.name}.journal VALUES (1, 3, ${now}, ?)`, [commits]);
+      const page = await store.journal(start, 9);
+      assert.deepEqual(
+        page?.commits.map(({ lastSeq }) => lastSeq),
+        [1],
+      );
+      assert.equal(await store.journalEnd(), page?.cursor);
+      now += 10_000;
+      const later = await store.journal(page?.cursor ?? '', 9);
+      assert.deepEqual(
+        later?.commits.map(({ lastSeq }) => lastSeq),
+        [3],
+      );
+      assert.equal(await store.journalEnd(), later?.cursor);
+    });
+
+    it('forgets nodes that ended long ago, first in the cursors, and tells a reader who had not read them', async () => {
+      await using database = await newDatabase();
+      const week = 7 * 24 * 3_600_000;
+      let now = 1;
+      const clock = () => now;
+      const begin = await open(database.url, clock);
+      const start = await begin.journalEnd();
+      await begin.commit([draft('ada', 'bob', 'a')], now);
+      await begin[Symbol.asyncDispose]();
+      await using store = await open(database.url, clock);
+      await store.commit([draft('ada', 'bob', 'b')], now);
+      const end = await store.journalEnd();
+      assert.equal(end, 'n1,1:1,2:1');
+      await store.acknowledgeJournal('reader', end, now);
+
+      now += week + 1;
+      await store.commit([draft('ada', 'bob', 'c')], now);
+      const page = await store.journal(end, 9);
+      assert.deepEqual(
+        page?.commits.map(({ lastSeq }) => lastSeq),
+        [3],
+      );
+      assert.equal(page?.cursor, 'n3,3:1');
+      assert.equal(await store.journalEnd(), page.cursor);
+      assert.equal(await store.journal(start, 9), undefined);
+
+      now += week + 1;
+      await store.acknowledgeJournal('reader', page.cursor, now);
+      const [rows] = await admin.query(`SELECT node FROM ${database.name}.journal_node`);
+      assert.deepEqual(rows, [{ node: 3 }]);
+      assert.equal(await store.journal(end, 9), undefined);
+      assert.deepEqual((await store.journal(page.cursor, 9))?.commits, []);
+    });
+
+    it('answers UNAVAILABLE, soon, when the server is not there', async () => {
+      await using nobody = new Mysql({ url: 'mysql://user:secret@127.0.0.1:1/chatterbox' });
+      await assert.rejects(nobody.query(sql`SELECT 1`), isUnavailable);
+      await assert.rejects(
+        nobody.transaction((tx) => tx.run(sql`SELECT 1`)),
+        isUnavailable,
+      );
+    });
+
+    it('goes on when the server has cut all connections', async () => {
+      await using database = await newDatabase();
+      await using store = await open(database.url);
+      await store.commit([draft('ada', 'bob', 'a')], 5);
+      const [rows] = await admin.query('SELECT id FROM information_schema.processlist WHERE db = ?', [
+        database.name,
+      ]);
+      for (const { id } of rows as { id: number }[]) await admin.query(`KILL ${id}`);
+      assert.equal((await store.commit([draft('ada', 'bob', 'b')], 5))[0]?.seq, 2);
+      assert.equal(await store.exists('ada:bob'), true);
+    });
+
+    it('knows the settings by which a server could lose what it acknowledged', async () => {
+      await using connection = new Mysql({ url: server });
+      assert.deepEqual(await weaknesses(connection), []);
+      await admin.query('SET GLOBAL innodb_flush_log_at_trx_commit = 2');
+      try {
+        assert.match((await weaknesses(connection)).join(), /innodb_flush_log_at_trx_commit is 2/);
+      } finally {
+        await admin.query('SET GLOBAL innodb_flush_log_at_trx_commit = 1');
+      }
+    });
+
+    it('makes its schema once, though ten nodes start at the same moment', async () => {
+      await using database = await newDatabase();
+      assert.ok((await mysqlStatus(database.url, SCHEMA)).every(({ isApplied }) => !isApplied));
+      await Promise.all(Array.from({ length: 10 }, () => migrateMysql(database.url, SCHEMA)));
+      assert.ok((await mysqlStatus(database.url, SCHEMA)).every(({ isApplied }) => isApplied));
+    });
+
+    it('refuses a schema that is newer, or whose steps were changed', async () => {
+      await using database = await newDatabase();
+      await migrateMysql(database.url, SCHEMA);
+      const changed = SCHEMA.migrations.map((step) => ({ ...step, sql: `${step.sql}; SELECT 1` }));
+      await assert.rejects(
+        migrateMysql(database.url, { ...SCHEMA, migrations: changed }),
+        /is not the one that ran/,
+      );
+      const older = SCHEMA.migrations.slice(0, -1);
+      await assert.rejects(migrateMysql(database.url, { ...SCHEMA, migrations: older }), /newer Chatterbox/);
+    });
+  });
+
+  /** A transaction of somebody else, with so much to undo that a deadlock's victim is the other one. */
+  async function rivalOf(url: string) {
+    const connection = await mysql.createConnection(url);
+    await connection.query('CREATE TABLE ballast (n INT PRIMARY KEY)');
+    await connection.query('BEGIN');
+    const rows = Array.from({ length: 500 }, (_, n) => [n]);
+    await connection.query('INSERT INTO ballast VALUES ?', [rows]);
+    return {
+      lock: (id: string) => connection.query('SELECT 1 FROM conversation WHERE id = ? FOR UPDATE', [id]),
+      end: () => connection.query('ROLLBACK'),
+      async isWaitedFor() {
+        for (;;) {
+          const [[status]] = await admin.query<RowDataPacket[]>('SHOW ENGINE INNODB STATUS');
+          if (String(status?.Status).includes('LOCK WAIT')) return;
+        }
+      },
+      [Symbol.asyncDispose]: () => connection.end(),
+    };
+  }
+}
+
+const isUnavailable = (error: unknown) => error instanceof ServiceError && error.reason === 'UNAVAILABLE';
+
+let lastId = 0;
+
+function draft(sender: string, friend: string, body: string): Draft {
+  const members = [sender, friend].sort();
+  const conversation = members.join(':');
+  const clientId = `m${++lastId}`;
+  return { conversation, members, sender, clientId, contentHash: contentHash(body), body, clientTime: 0n };
+}

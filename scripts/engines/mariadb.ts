@@ -1,0 +1,66 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Engine, hasCommand, run, startServer } from './engine.ts';
+
+/** For `mysql:` URLs. The user may do everything, so that each test makes a database of its own. */
+export const mariadb: Engine = {
+  name: 'mariadb',
+  variable: 'TEST_MYSQL_URL',
+  howToInstall: 'apt-get install mariadb-server (or: brew install mariadb)',
+  isInstalled: () => hasCommand('mariadbd') && hasCommand('mariadb-install-db'),
+  install() {
+    if (this.isInstalled()) return;
+    run('apt-get', 'update', '-qq');
+    run(
+      'env',
+      'DEBIAN_FRONTEND=noninteractive',
+      'apt-get',
+      'install',
+      '-qq',
+      '--no-install-recommends',
+      'mariadb-server',
+    );
+  },
+  start: () =>
+    startServer({
+      name: 'mariadb',
+      url: (port) => `mysql://chatterbox:chatterbox@127.0.0.1:${port}/chatterbox`,
+      prepare,
+    }),
+};
+
+const USER = process.getuid?.() === 0 ? ['--user=root'] : [];
+
+/** It listens only after the init file has run. */
+function prepare(folder: string, port: number): string[] {
+  const data = join(folder, 'data');
+  run(
+    'mariadb-install-db',
+    '--no-defaults',
+    ...USER,
+    `--datadir=${data}`,
+    '--skip-test-db',
+    '--auth-root-authentication-method=normal',
+  );
+  const init = join(folder, 'init.sql');
+  writeFileSync(
+    init,
+    `CREATE DATABASE IF NOT EXISTS chatterbox;
+CREATE USER IF NOT EXISTS chatterbox@'127.0.0.1' IDENTIFIED BY 'chatterbox';
+GRANT ALL ON *.* TO chatterbox@'127.0.0.1';
+`,
+  );
+  return [
+    'mariadbd',
+    '--no-defaults',
+    ...USER,
+    `--datadir=${data}`,
+    `--init-file=${init}`,
+    `--socket=${join(folder, 'mariadb.sock')}`,
+    `--pid-file=${join(folder, 'mariadb.pid')}`,
+    '--bind-address=127.0.0.1',
+    `--port=${port}`,
+    '--skip-name-resolve',
+    '--innodb-flush-log-at-trx-commit=1',
+  ];
+}
