@@ -25,8 +25,7 @@ export class Accounts {
     const passwordHash = await throttle.registration(username, address, () => hasher.hash(accepted));
     const { session, grant } = sessions.prepare(username, device);
     const account = { username, displayName: displayName ?? username, passwordHash, createdAt: clock() };
-    if (!(await store.createAccount(account, session))) throw taken();
-    await throttle.makeKnown(username, address);
+    if (!(await store.createAccount(account, session, address))) throw taken();
     registered.raise();
     return grant;
   }
@@ -36,11 +35,13 @@ export class Accounts {
    * @throws ServiceError BAD_CREDENTIALS, the same for a wrong user as for a wrong password, RATE_LIMITED, OVERLOADED.
    */
   async login({ username: raw, password, device, address, lifetime }: Login): Promise<Grant> {
-    const { store, sessions } = this.#parts;
+    const { store, sessions, throttle } = this.#parts;
     // Cut, because the budgets of the throttle are kept by this name.
     const username = canonicalOrRaw(raw.slice(0, 256));
     const account = await store.account(username);
-    const passwordHash = await this.#check(account, username, password, address);
+    const passwordHash = await this.#check(account, password, (check) =>
+      throttle.login(username, address, check),
+    );
     await sessions.dropIdle();
     const { session, grant } = sessions.prepare(username, device, lifetime);
     if (!(await store.openSession(session, passwordHash))) throw new ServiceError('BAD_CREDENTIALS');
@@ -49,10 +50,12 @@ export class Accounts {
 
   /** Keeps the session that asks, and ends the others. @throws ServiceError BAD_CREDENTIALS for a wrong `current`. */
   async changePassword(caller: Identity, current: string, next: string, address: string): Promise<void> {
-    const { store, hasher, ended, clock } = this.#parts;
+    const { store, hasher, throttle, ended, clock } = this.#parts;
     const { username, sessionId: keep } = caller;
     const accepted = acceptablePassword(next, username, 'new');
-    const from = await this.#check(await store.account(username), username, current, address);
+    const from = await this.#check(await store.account(username), current, (check) =>
+      throttle.passwordChange(caller, address, check),
+    );
     const to = await hasher.hash(accepted);
     if (!(await store.changePassword({ username, from, to, keep, now: clock() })))
       throw new ServiceError('BAD_CREDENTIALS');
@@ -67,14 +70,14 @@ export class Accounts {
   }
 
   /** The stored hash once the password is right, made anew where its parameters are outdated. */
-  async #check(account: Account | undefined, username: string, password: string, address: string) {
-    const { store, hasher, throttle } = this.#parts;
+  async #check(account: Account | undefined, password: string, throttled: Throttled): Promise<string> {
+    const { store, hasher } = this.#parts;
     const stored = account?.passwordHash;
-    const isRight = await throttle.guard(username, address, () => hasher.isRight(password, stored));
-    if (!isRight || stored === undefined) throw new ServiceError('BAD_CREDENTIALS');
+    const isRight = await throttled(() => hasher.isRight(password, stored));
+    if (!isRight || account === undefined || stored === undefined) throw new ServiceError('BAD_CREDENTIALS');
     if (!hasher.isOutdated(stored)) return stored;
     const renewed = await hasher.hash(password.normalize('NFC'));
-    await store.replaceHash(username, stored, renewed);
+    await store.replaceHash(account.username, stored, renewed);
     return renewed;
   }
 }
@@ -103,6 +106,9 @@ export interface AccountsParts {
   ended: Signal;
   clock: () => number;
 }
+
+/** Runs a check of a password within the budgets that it counts against. */
+type Throttled = (check: () => Promise<boolean>) => Promise<boolean>;
 
 export interface Registration {
   username: string;

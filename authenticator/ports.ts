@@ -3,8 +3,8 @@
  * and as if never called when it throws. Times are ms since the epoch unless said otherwise, and are passed in.
  */
 export interface AccountStore {
-  /** Adds the account and its first session. False, and nothing changed, when the name is taken. */
-  createAccount(account: Account, session: NewSession): Promise<boolean>;
+  /** Adds the account, its first session, and that `address` knows it. False, and nothing changed, when the name is taken. */
+  createAccount(account: Account, session: NewSession, address: string): Promise<boolean>;
   account(username: string): Promise<Account | undefined>;
   /** Replaces the hash if it still is `from`. */
   replaceHash(username: string, from: string, to: string): Promise<void>;
@@ -33,12 +33,14 @@ export interface AccountStore {
   accountsAfter(seq: number, limit: number): Promise<Sequenced<Account>[]>;
   /** Revocations in the order of their commits, after `seq`, whose `until` (seconds) lies after `since`. */
   revocationsAfter(seq: number, since: number, limit: number): Promise<Sequenced<Revocation>[]>;
+  /** Whether the account has registered, or given the right password, from this address before. */
+  knows(username: string, address: string): Promise<boolean>;
   /**
    * Counts an attempt against all budgets, or against none: then the answer is how long to wait, ms, else 0. Counting
    * comes first, so that a thousand guesses at once are not all let in.
    */
   admit(attempt: Attempt): Promise<number>;
-  /** Takes a counted attempt back; after a success it also forgets the pair's failures and remembers the address. */
+  /** Takes a counted attempt back; after a success it also forgets the first budget's failures and knows the address. */
   settle(attempt: Attempt, isSuccess: boolean): Promise<void>;
   /** Resolves when the store answers. */
   check(): Promise<void>;
@@ -126,16 +128,12 @@ export interface Budget {
   free: number;
   /** The longest wait, ms. */
   ceilingMs: number;
-  /** Not asked of an address that this account has logged in from. */
-  sparesKnown: boolean;
-  /** The longest wait of an account at an address that it has logged in from; the same as anybody's when absent. */
-  knownCeilingMs?: number;
 }
 
 export interface Attempt {
   username: string;
   address: string;
-  /** Those of a login begin with the pair of account and address. */
+  /** The first is the caller's own: whoever gives the right password has it whole again. */
   budgets: Budget[];
   now: number;
   /** After this long without an attempt these budgets are whole again, ms. */

@@ -41,6 +41,27 @@ describe('the authenticator', () => {
     }
   });
 
+  it('takes display names of 1 to 64 characters, none of which turns the writing around', async () => {
+    const register = (username: string, name: string) =>
+      world.call('POST', '/auth/register', { body: { username, password: PASSWORD, display_name: name } });
+    for (const name of ['a\u0000b', 'a\u202eb', 'a\u2066b', 'two\u2028lines', '\ud800', ' ', 'x'.repeat(65)])
+      assert.equal((await register('ada', name)).status, 400, JSON.stringify(name));
+    assert.equal((await register('ada', '🚀'.repeat(64))).status, 201);
+    assert.equal((await register('bob', 'עדה 👩‍🚀')).status, 201);
+  });
+
+  it('says in plain words which fields are missing or of the wrong kind', async () => {
+    const detail = async (path: string, body: unknown) => {
+      const response = await world.call('POST', path, { body });
+      assert.equal(response.status, 400);
+      return ((await response.json()) as { detail: string }).detail;
+    };
+    for (const path of ['/auth/register', '/auth/login', '/auth'])
+      assert.equal(await detail(path, { username: 7 }), 'username: must be text; password: is required');
+    assert.equal(await detail('/auth/refresh', {}), 'refresh_token: is required');
+    assert.equal(await detail('/auth/refresh', []), 'body: must be a JSON object');
+  });
+
   it('answers a wrong user and a wrong password alike, for one hash each', async () => {
     await world.register('ada');
     const answers = [];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'mocha';
-import { PASSWORD, World } from './fixtures/world.ts';
+import { type Granted, PASSWORD, World } from './fixtures/world.ts';
 import { PasswordHasher } from './passwords.ts';
 
 const HOME = '192.0.2.1';
@@ -9,6 +9,7 @@ const HOUR_MS = 3_600_000;
 const ONE_FREE = { env: { CHATTERBOX_LOGIN_ATTEMPTS: '1' } };
 /** For what is counted here, hashes need not cost anything. */
 const CHEAP = { memory: 8, passes: 1, parallelism: 1, tagLength: 32 };
+const CHEAPLY = { hasher: new PasswordHasher(CHEAP) };
 
 describe('throttling', () => {
   let world: World;
@@ -16,6 +17,8 @@ describe('throttling', () => {
 
   const statuses = async (answers: Promise<Response>[]) =>
     (await Promise.all(answers)).map(({ status }) => status);
+  const change = (token: string, current: string, next: string) =>
+    world.call('POST', '/auth/password', { token, body: { current, new: next } });
 
   it('slows an address that guesses at one account after another, and no other address', async () => {
     world = await World.start(ONE_FREE);
@@ -70,6 +73,76 @@ describe('throttling', () => {
     assert.ok(Number(slowed.headers.get('retry-after')) <= 5);
     world.now += 5_000;
     assert.equal((await world.login('ada', PASSWORD, HOME)).status, 200);
+  });
+
+  it('lets those in whom the address knows, from registering on, whoever fails at other accounts there', async () => {
+    world = await World.start(ONE_FREE);
+    await world.register('ada');
+    await world.register('bob');
+    for (let i = 0; i < 12; i++) await world.login(`user${i}`, 'a guess', HOME);
+    assert.equal((await world.login('user12', PASSWORD, HOME)).status, 429);
+    for (let i = 0; i < 2; i++) assert.equal((await world.login('ada', PASSWORD, HOME)).status, 200);
+    await world.login('ada', 'a guess', HOME);
+    assert.equal((await world.login('ada', PASSWORD, HOME)).status, 429);
+    assert.equal((await world.login('bob', PASSWORD, HOME)).status, 200);
+  });
+
+  it('lets one guess in 5 s through at an account that the address knows, and the owner when they are next', async () => {
+    world = await World.start(CHEAPLY);
+    await world.register('ada');
+    let guesses = 0;
+    for (let second = 0; second < 600; second++) {
+      if ((await world.login('ada', 'a guess', HOME)).status === 401) guesses++;
+      world.now += 1_000;
+    }
+    assert.ok(guesses >= 118 && guesses <= 130, `${guesses} guesses in ten minutes`);
+    const slowed = await world.login('ada', PASSWORD, HOME);
+    const wait = slowed.status === 429 ? Number(slowed.headers.get('retry-after')) : 0;
+    assert.ok(wait <= 5);
+    world.now += wait * 1_000;
+    if (wait > 0) assert.equal((await world.login('ada', PASSWORD, HOME)).status, 200);
+    assert.equal((await world.login('ada', 'a guess', HOME)).status, 401);
+  });
+
+  it('holds nobody up elsewhere, and no stranger there, for failures at an account that the address knows', async () => {
+    world = await World.start(CHEAPLY);
+    await world.register('ada');
+    const elsewhere = { body: { username: 'bob', password: PASSWORD }, from: '203.0.113.7' };
+    assert.equal((await world.call('POST', '/auth/register', elsewhere)).status, 201);
+    for (let i = 0; i < 130; i++) {
+      assert.equal((await world.login('ada', 'a guess', HOME)).status, 401);
+      world.now += 5_000;
+    }
+    await world.login('ada', 'a guess', HOME);
+    assert.equal((await world.login('bob', PASSWORD, HOME)).status, 200);
+    assert.equal((await world.login('ada', PASSWORD, '203.0.113.7')).status, 200);
+  });
+
+  it('lets the password be changed within a session, whoever guesses at the same address', async () => {
+    world = await World.start(ONE_FREE);
+    const { access_token: token } = await world.register('ada');
+    await world.login('ada', 'a guess', HOME);
+    assert.equal((await world.login('ada', PASSWORD, HOME)).status, 429);
+    assert.equal((await change(token, PASSWORD, 'another long one')).status, 204);
+  });
+
+  it('slows guesses at the current password by session, a minute at most, and no login or other session', async () => {
+    world = await World.start(CHEAPLY);
+    const { access_token: stolen } = await world.register('ada');
+    const own = (await (await world.login('ada', PASSWORD)).json()) as Granted;
+    for (let i = 0; i < 5; i++) assert.equal((await change(stolen, 'a guess', 'of the thief')).status, 401);
+    const hashes = world.hasher.hashes;
+    assert.equal((await change(stolen, 'a guess', 'of the thief')).status, 429);
+    assert.equal(world.hasher.hashes, hashes);
+    let guesses = 0;
+    for (let second = 0; second < 600; second++) {
+      if ((await change(stolen, 'a guess', 'of the thief')).status === 401) guesses++;
+      world.now += 1_000;
+    }
+    assert.ok(guesses >= 10 && guesses <= 20, `${guesses} guesses in ten minutes`);
+    assert.equal((await world.login('ada', PASSWORD)).status, 200);
+    assert.equal((await change(own.access_token, PASSWORD, 'another long one')).status, 204);
+    assert.equal((await change(stolen, 'another long one', 'of the thief')).status, 401);
   });
 
   it('goes on after a restart', async () => {

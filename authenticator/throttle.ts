@@ -1,4 +1,5 @@
 import { ServiceError } from '#common/errors.ts';
+import type { Identity } from '#common/identity/access-token.ts';
 import type { AccountStore, Attempt } from './ports.ts';
 
 const FORGET_MS = 15 * 60_000;
@@ -11,14 +12,16 @@ const FORGET_MS = 15 * 60_000;
 const REGISTRATIONS_PER_HOUR = 1_000;
 const HOUR_MS = 3_600_000;
 
-/** The longest that somebody who was here before waits: a guesser at their address cannot keep them away. */
+/** Short, because somebody else behind the same address may use it up again and again. */
 const KNOWN_CEILING_MS = 5_000;
 
 /**
- * Slows guessing, and locks nobody out. Three budgets: the pair of account and address; the address, whatever the account;
- * and the account, whatever the address. An account that has registered or logged in from the address before is known
- * there: the two wide budgets spare it, so that neither guessers elsewhere nor those behind the same address keep the owner away,
- * and its own pair waits 5 s at most. A refused attempt is not counted. Registrations have a budget of their own.
+ * Slows guessing, and locks nobody out. An address knows an account that has registered or given its password there.
+ * A login counts against the pair of account and address. One at an account that the address does not know counts against two
+ * wide budgets too: the address, whatever the account, and the account, whatever the address. A known pair neither asks
+ * nor feeds those, so that guessers elsewhere or at other accounts do not slow it, and nobody holds
+ * strangers up by failing at an account of their own. Its wait is short: about one guess in 5 s is let through for ever.
+ * Password changes are counted by session, registrations by address. A refused attempt is not counted.
  */
 export class Throttle {
   readonly #store: AccountStore;
@@ -35,11 +38,26 @@ export class Throttle {
    * Runs `check`, which says whether the password was right; one that throws is not held against anybody.
    * @throws ServiceError RATE_LIMITED before anything is hashed.
    */
-  async guard(username: string, address: string, check: () => Promise<boolean>): Promise<boolean> {
-    const attempt = this.#login(username, address);
-    const isRight = await this.#admitted(attempt, check);
-    if (isRight) await this.#store.settle(attempt, true);
-    return isRight;
+  async login(username: string, address: string, check: Check): Promise<boolean> {
+    const isKnown = await this.#store.knows(username, address);
+    const pair = { key: `pair ${username} ${address}`, free: this.#free };
+    const budgets = isKnown
+      ? [{ ...pair, ceilingMs: KNOWN_CEILING_MS }]
+      : [
+          { ...pair, ceilingMs: 60_000 },
+          { key: `address ${address}`, free: this.#free * 10, ceilingMs: 60_000 },
+          { key: `account ${username}`, free: this.#free * 20, ceilingMs: 5_000 },
+        ];
+    return this.#guarded({ username, address, budgets, ...this.#recently() }, check);
+  }
+
+  /**
+   * The same for the current password in a live session: who is not in it cannot use this budget up.
+   * @throws ServiceError RATE_LIMITED before anything is hashed.
+   */
+  passwordChange({ username, sessionId }: Identity, address: string, check: Check): Promise<boolean> {
+    const budgets = [{ key: `session ${sessionId}`, free: this.#free, ceilingMs: 60_000 }];
+    return this.#guarded({ username, address, budgets, ...this.#recently() }, check);
   }
 
   /**
@@ -50,14 +68,14 @@ export class Throttle {
     const now = this.#clock();
     // A key for each hour, so that a busy address is whole again though it never pauses.
     const key = `registration ${address} ${Math.floor(now / HOUR_MS)}`;
-    const budgets = [{ key, free: REGISTRATIONS_PER_HOUR, ceilingMs: 60_000, sparesKnown: false }];
+    const budgets = [{ key, free: REGISTRATIONS_PER_HOUR, ceilingMs: 60_000 }];
     return this.#admitted({ username, address, budgets, now, forgetMs: HOUR_MS }, work);
   }
 
-  /** The account has registered from this address. */
-  async makeKnown(username: string, address: string): Promise<void> {
-    const now = this.#clock();
-    await this.#store.settle({ username, address, budgets: [], now, forgetMs: FORGET_MS }, true);
+  async #guarded(attempt: Attempt, check: Check): Promise<boolean> {
+    const isRight = await this.#admitted(attempt, check);
+    if (isRight) await this.#store.settle(attempt, true);
+    return isRight;
   }
 
   async #admitted<T>(attempt: Attempt, work: () => Promise<T>): Promise<T> {
@@ -71,18 +89,9 @@ export class Throttle {
     }
   }
 
-  #login(username: string, address: string): Attempt {
-    const budgets = [
-      {
-        key: `pair ${username} ${address}`,
-        free: this.#free,
-        ceilingMs: 60_000,
-        knownCeilingMs: KNOWN_CEILING_MS,
-        sparesKnown: false,
-      },
-      { key: `address ${address}`, free: this.#free * 10, ceilingMs: 60_000, sparesKnown: true },
-      { key: `account ${username}`, free: this.#free * 20, ceilingMs: 5_000, sparesKnown: true },
-    ];
-    return { username, address, budgets, now: this.#clock(), forgetMs: FORGET_MS };
+  #recently(): { now: number; forgetMs: number } {
+    return { now: this.#clock(), forgetMs: FORGET_MS };
   }
 }
+
+type Check = () => Promise<boolean>;

@@ -56,7 +56,7 @@ describe('the SQLite account store', () => {
     await store[Symbol.asyncDispose]();
     const unavailable = { reason: 'UNAVAILABLE' };
     await assert.rejects(store.check(), unavailable);
-    await assert.rejects(store.createAccount(account('ada'), session('s1', 'ada')), unavailable);
+    await assert.rejects(store.createAccount(account('ada'), session('s1', 'ada'), 'home'), unavailable);
   });
 
   function change(sql: string): void {

@@ -2,7 +2,7 @@ import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { hostInWorker, type Sync } from '#common/sqlite/host.ts';
 import { openSqlite, transaction } from '#common/sqlite/open.ts';
 import type * as Port from '../ports.ts';
-import { admit, settle } from './attempts-sqlite.ts';
+import { admit, knows, makeKnown, settle } from './attempts-sqlite.ts';
 import { MIGRATIONS } from './schema-sqlite.ts';
 
 /** The accounts in this file, made if it is not there; closed by disposing. */
@@ -29,7 +29,7 @@ class AccountsSqlite implements Sync<Port.AccountStore> {
     this.#db = db;
   }
 
-  createAccount(account: Port.Account, session: Port.NewSession): boolean {
+  createAccount(account: Port.Account, session: Port.NewSession, address: string): boolean {
     return transaction(this.#db, () => {
       if (this.account(account.username)) return false;
       const { username, displayName, passwordHash, createdAt } = account;
@@ -39,6 +39,7 @@ class AccountsSqlite implements Sync<Port.AccountStore> {
         [username, displayName, passwordHash, createdAt],
       );
       this.#addSession(session);
+      makeKnown(this.#db, username, address);
       return true;
     });
   }
@@ -129,6 +130,10 @@ class AccountsSqlite implements Sync<Port.AccountStore> {
        WHERE seq > ? AND until > ? ORDER BY seq LIMIT ?`,
       [seq, since, limit],
     );
+  }
+
+  knows(username: string, address: string): boolean {
+    return knows(this.#db, username, address);
   }
 
   admit(attempt: Port.Attempt): number {

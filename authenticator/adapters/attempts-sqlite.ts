@@ -4,18 +4,9 @@ import type { Attempt, Budget } from '../ports.ts';
 const FIRST_WAIT_MS = 1_000;
 
 /** See AccountStore.admit; runs inside the caller's transaction. */
-export function admit(db: DatabaseSync, { username, address, budgets, now, forgetMs }: Attempt): number {
+export function admit(db: DatabaseSync, { budgets, now, forgetMs }: Attempt): number {
   db.prepare('DELETE FROM attempt WHERE forget_at < ?').run(now);
-  const isKnown = db
-    .prepare('SELECT 1 FROM known_address WHERE username = ? AND address = ?')
-    .get(username, address);
-  const waits = budgets
-    .filter((budget) => !(budget.sparesKnown && isKnown))
-    .map(({ knownCeilingMs, ...budget }) => {
-      const ceilingMs = isKnown ? (knownCeilingMs ?? budget.ceilingMs) : budget.ceilingMs;
-      return waitOf(db, { ...budget, ceilingMs }, now);
-    });
-  const wait = Math.max(0, ...waits);
+  const wait = Math.max(0, ...budgets.map((budget) => waitOf(db, budget, now)));
   if (wait > 0) return wait;
   const count = db.prepare(
     `INSERT INTO attempt (budget, count, last_at, forget_at) VALUES (?, 1, ?, ?)
@@ -31,6 +22,16 @@ export function settle(db: DatabaseSync, { username, address, budgets }: Attempt
     db.prepare('UPDATE attempt SET count = count - 1 WHERE budget = ? AND count > 0').run(key);
   if (!isSuccess) return;
   db.prepare('DELETE FROM attempt WHERE budget = ?').run(budgets[0]?.key ?? '');
+  makeKnown(db, username, address);
+}
+
+/** See AccountStore.knows. */
+export function knows(db: DatabaseSync, username: string, address: string): boolean {
+  const sql = 'SELECT 1 FROM known_address WHERE username = ? AND address = ?';
+  return db.prepare(sql).get(username, address) !== undefined;
+}
+
+export function makeKnown(db: DatabaseSync, username: string, address: string): void {
   db.prepare('INSERT OR IGNORE INTO known_address (username, address) VALUES (?, ?)').run(username, address);
 }
 

@@ -2,13 +2,14 @@ import type { ErrorRequestHandler, Express, RequestHandler } from 'express';
 import { z } from 'zod';
 import { REASONS, ServiceError, toServiceError } from '#common/errors.ts';
 import { jsonBody } from '#common/http/app.ts';
+import { Required } from '#common/http/fields.ts';
 import { validate } from '#common/http/validate.ts';
 import type { Log } from '#common/log.ts';
 import { canonicalUsername } from '#common/username.ts';
 import type { Accounts } from '../accounts.ts';
 import { addressOf, agentOf } from './account-routes.ts';
 
-const Credentials = z.object({ username: z.string(), password: z.string() });
+const Credentials = z.object({ username: Required, password: Required });
 
 /** The first app cannot refresh. */
 const LIFETIME_S = 30 * 86_400;

@@ -6,12 +6,17 @@ export function isBetween(text: string, min: number, max: number): boolean {
   return length >= min && length <= max;
 }
 
+/** C0 and C1, line separators, and what turns the direction of writing: a name must not reorder what stands beside it. */
+const CONTROLS = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u;
+
 /** How somebody wants to be called: 1 to 64 characters, without control characters. */
 export const DisplayName = z
   .string('must be text')
   .trim()
   .refine((text) => isBetween(text, 1, 64), 'must have 1 to 64 characters')
-  .refine((text) => text.isWellFormed() && !/\p{Cc}/u.test(text), 'must not have control characters');
+  .refine((text) => text.isWellFormed() && !CONTROLS.test(text), 'must not have control characters');
 
 /** A text that must be there. */
-export const Required = z.string('is required, as text');
+export const Required = z.string({
+  error: ({ input }) => (input === undefined ? 'is required' : 'must be text'),
+});

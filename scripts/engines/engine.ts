@@ -50,11 +50,14 @@ const RETRY_MS = 50;
 
 /** Runs a server in a new temporary folder, as its own process group, so that a Ctrl-C reaches only us. */
 export async function startServer(options: ServerOptions): Promise<RunningEngine> {
+  using cleanup = new DisposableStack();
   const folder = mkdtempSync(join(tmpdir(), `chatterbox-${options.name}-`));
+  cleanup.defer(() => rmSync(folder, { recursive: true, force: true }));
   const port = await freePort();
   const command = await options.prepare(folder, port);
   const begin = () => launch(options, command, folder, port);
   let child = await begin();
+  const data = cleanup.move();
   return {
     url: options.url(port),
     get pid() {
@@ -67,7 +70,7 @@ export async function startServer(options: ServerOptions): Promise<RunningEngine
     async [Symbol.asyncDispose]() {
       // Its data goes too, so there is nothing for it to save.
       await end(child, 'SIGKILL');
-      rmSync(folder, { recursive: true, force: true });
+      data.dispose();
     },
   };
 }

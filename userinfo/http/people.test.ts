@@ -43,6 +43,8 @@ describe('people over HTTP', () => {
     ['display_name', 'x'.repeat(65)],
     ['display_name', 'two\nlines'],
     ['display_name', '\ud800'],
+    ['display_name', 'nul\u0000'],
+    ['display_name', 'a\u202eb'],
     ['display_name', null],
     ['about', 'x'.repeat(501)],
     ['about', 'nul\0'],

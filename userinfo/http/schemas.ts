@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { DisplayName, isBetween } from '#common/http/fields.ts';
+import { DisplayName, isBetween, Required } from '#common/http/fields.ts';
 import { fold } from '../search-terms.ts';
 
 const LONGEST_URL = 2_048;
@@ -34,7 +34,7 @@ export const RequestsQuery = z
 
 export const ContactsQuery = z.object({ userid: z.string('is required, once') });
 
-export const AskBody = z.strictObject({ username: z.string('is required') });
+export const AskBody = z.strictObject({ username: Required });
 
 export const ProfileBody = z.strictObject({
   display_name: DisplayName.optional(),

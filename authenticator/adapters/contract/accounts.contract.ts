@@ -5,7 +5,7 @@ import { account, idsOf, NOW, register, revoked, session } from './samples.ts';
 
 export function accountPromises({ store, reopen }: Subject): void {
   it('are found as they were made, with their first session, and after reopening', async () => {
-    assert.equal(await store().createAccount(account('ada'), session('s1', 'ada')), true);
+    assert.equal(await store().createAccount(account('ada'), session('s1', 'ada'), 'home'), true);
     await reopen();
     assert.deepEqual({ ...(await store().account('ada')) }, account('ada'));
     assert.deepEqual(await idsOf(store(), 'ada'), ['s1']);
@@ -14,7 +14,7 @@ export function accountPromises({ store, reopen }: Subject): void {
 
   it('keep every character of a name that people show', async () => {
     const displayName = 'Zoë 🦉 "’; DROP TABLE account; --';
-    await store().createAccount({ ...account('zoe'), displayName }, session('s1', 'zoe'));
+    await store().createAccount({ ...account('zoe'), displayName }, session('s1', 'zoe'), 'home');
     assert.equal((await store().account('zoe'))?.displayName, displayName);
   });
 
@@ -28,14 +28,17 @@ export function accountPromises({ store, reopen }: Subject): void {
   it('are never made twice: the first stays as it is, and the second leaves no session', async () => {
     await register(store(), 'ada');
     const second = { ...account('ada'), passwordHash: 'another' };
-    assert.equal(await store().createAccount(second, session('s2', 'ada')), false);
+    assert.equal(await store().createAccount(second, session('s2', 'ada'), 'elsewhere'), false);
+    assert.equal(await store().knows('ada', 'elsewhere'), false);
     assert.equal((await store().account('ada'))?.passwordHash, 'hash of ada');
     assert.deepEqual(await idsOf(store(), 'ada'), ['s-ada']);
   });
 
   it('are made once, though fifty ask for one name at once', async () => {
     const made = await Promise.all(
-      Array.from({ length: 50 }, (_, i) => store().createAccount(account('ada'), session(`s${i}`, 'ada'))),
+      Array.from({ length: 50 }, (_, i) =>
+        store().createAccount(account('ada'), session(`s${i}`, 'ada'), 'home'),
+      ),
     );
     assert.equal(made.filter(Boolean).length, 1);
     assert.deepEqual(await idsOf(store(), 'ada'), [`s${made.indexOf(true)}`]);

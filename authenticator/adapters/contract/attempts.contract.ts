@@ -70,7 +70,7 @@ export function attemptPromises({ store, reopen }: Subject): void {
     assert.equal(await admit(NOW), 1_000);
   });
 
-  it('forget the pair’s failures after a success, but not those of the other budgets', async () => {
+  it('forget their own budget’s failures after a success, but not those of the other budgets', async () => {
     const budgets = [budget('pair', { free: 3 }), budget('address', { free: 3 })];
     for (let i = 0; i < 3; i++) assert.equal(await admit(NOW, { budgets }), 0);
     await store().settle(attempt(NOW, { budgets }), true);
@@ -78,16 +78,17 @@ export function attemptPromises({ store, reopen }: Subject): void {
     assert.equal(await admit(NOW, { budgets: [budget('address', { free: 2 })] }), 1_000);
   });
 
-  it('spare an address that the account has logged in from, where the budget says so', async () => {
+  it('that succeed make the address known to the account, as registering does, and to no other', async () => {
     await register(store(), 'ada');
-    const spares = [budget('account', { free: 1, sparesKnown: true })];
-    await store().settle(attempt(NOW, { budgets: [budget('pair')] }), true);
+    await register(store(), 'bob');
+    await store().settle(attempt(NOW, { address: 'office' }), true);
+    await store().settle(attempt(NOW, { address: 'cafe' }), false);
     await reopen();
-    assert.equal(await admit(NOW, { budgets: spares, address: 'elsewhere' }), 0);
-    assert.equal(await admit(NOW, { budgets: spares, address: 'elsewhere' }), 1_000);
-    assert.equal(await admit(NOW, { budgets: spares }), 0);
-    assert.ok((await admit(NOW, { budgets: spares, username: 'bob' })) > 0);
-    assert.ok((await admit(NOW, { budgets: [budget('account', { free: 1 })] })) > 0);
+    const known = (username: string) =>
+      Promise.all(['home', 'office', 'cafe'].map((address) => store().knows(username, address)));
+    assert.deepEqual(await known('ada'), [true, true, false]);
+    assert.deepEqual(await known('bob'), [true, false, false]);
+    assert.deepEqual(await known('nobody'), [false, false, false]);
   });
 }
 
@@ -97,5 +98,5 @@ function attempt(now: number, more: Partial<Attempt> = {}): Attempt {
 }
 
 function budget(key: string, more: Partial<Budget> = {}): Budget {
-  return { key, free: 2, ceilingMs: 5_000, sparesKnown: false, ...more };
+  return { key, free: 2, ceilingMs: 5_000, ...more };
 }

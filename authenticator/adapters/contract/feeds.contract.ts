@@ -71,6 +71,7 @@ export function feedPromises({ store, reopen }: Subject): void {
       await store().createAccount(
         account(name),
         session(`s-${name}`, name, { until: NOW_S + 100 * (i + 1) }),
+        'home',
       );
     for (const name of ['cat', 'ada', 'bob']) await end(name);
     const told = await store().revocationsAfter(0, NOW_S, 10);
@@ -100,7 +101,7 @@ export function feedPromises({ store, reopen }: Subject): void {
     // Every later end may forget what has expired; a reader that stayed away the whole time must miss none of it.
     for (const name of ['bob', 'cat']) {
       const valid = session(`s-${name}`, name, { until: LATER.since + 60 });
-      await store().createAccount(account(name), valid);
+      await store().createAccount(account(name), valid, 'home');
       await end(name, LATER.now);
       await reopen();
     }

@@ -36,9 +36,9 @@ export function rotation(sessionId: string, generation: number, now = NOW): Rota
   };
 }
 
-/** An account with one session, whose id is `s-` and the name. */
+/** An account with one session, whose id is `s-` and the name, registered from `home`. */
 export async function register(store: AccountStore, username: string): Promise<void> {
-  await store.createAccount(account(username), session(`s-${username}`, username));
+  await store.createAccount(account(username), session(`s-${username}`, username), 'home');
 }
 
 export async function idsOf(store: AccountStore, username: string, at = STANDING): Promise<string[]> {
