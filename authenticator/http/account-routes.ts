@@ -1,8 +1,9 @@
-import type { Express, Request, RequestHandler } from 'express';
+import type { Express, Request } from 'express';
 import { z } from 'zod';
 import { ServiceError } from '#common/errors.ts';
 import { jsonBody } from '#common/http/app.ts';
 import { DisplayName, Required } from '#common/http/fields.ts';
+import { identified } from '#common/http/identify.ts';
 import { validate } from '#common/http/validate.ts';
 import type { Accounts } from '../accounts.ts';
 import type { Grant, Sessions } from '../sessions.ts';
@@ -23,10 +24,7 @@ const PasswordChange = z.object({ current: Required, new: Required });
 
 /** Everything under /auth but the original's login. */
 export function addAccountRoutes(app: Express, accounts: Accounts, sessions: Sessions): void {
-  const identified: RequestHandler = async (request, response, next) => {
-    response.locals.identity = await sessions.identify(request.headersDistinct.authorization ?? []);
-    next();
-  };
+  const caller = identified(sessions);
 
   app.post('/auth/register', ...jsonBody, async (request, response) => {
     const { username, password, display_name: displayName } = validate(Registration, request.body);
@@ -49,23 +47,23 @@ export function addAccountRoutes(app: Express, accounts: Accounts, sessions: Ses
     const { refresh_token: token } = validate(Refresh, request.body);
     response.json(await encode(accounts, await sessions.refresh(token)));
   });
-  app.post('/auth/logout', identified, ...jsonBody, async (request, response) => {
+  app.post('/auth/logout', caller, ...jsonBody, async (request, response) => {
     const { all } = validate(Logout, request.body);
     const { username, sessionId } = response.locals.identity;
     await sessions.end(username, all ? undefined : sessionId);
     response.status(204).end();
   });
-  app.post('/auth/password', identified, ...jsonBody, async (request, response) => {
+  app.post('/auth/password', caller, ...jsonBody, async (request, response) => {
     const { current, new: next } = validate(PasswordChange, request.body);
     await accounts.changePassword(response.locals.identity, current, next, addressOf(request));
     response.status(204).end();
   });
-  app.get('/auth/me', identified, async (_request, response) => {
+  app.get('/auth/me', caller, async (_request, response) => {
     const account = await accounts.find(response.locals.identity.username);
     const { username, displayName, createdAt } = account;
     response.json({ username, display_name: displayName, created_at: new Date(createdAt).toISOString() });
   });
-  app.get('/auth/sessions', identified, async (_request, response) => {
+  app.get('/auth/sessions', caller, async (_request, response) => {
     const { username, sessionId } = response.locals.identity;
     const list = await sessions.list(username);
     response.json({
@@ -78,7 +76,7 @@ export function addAccountRoutes(app: Express, accounts: Accounts, sessions: Ses
       })),
     });
   });
-  app.delete('/auth/sessions/:id', identified, async (request, response) => {
+  app.delete('/auth/sessions/:id', caller, async (request, response) => {
     const ended = await sessions.end(response.locals.identity.username, String(request.params.id));
     if (ended === 0) throw new ServiceError('NOT_FOUND', { detail: 'There is no such session.' });
     response.status(204).end();

@@ -2,8 +2,7 @@ import type { Mysql } from '#common/mysql/open.ts';
 import { type Sql, sql } from '#common/mysql/sql.ts';
 import { conversationKey } from '../../conversation-id.ts';
 import type { Commit, ConversationSummary, Entry, Marks, Position, Range } from '../../ports.ts';
-
-const MAX_TEXT = 256 * 1024;
+import { EntryPage, type EntryRow, toEntry } from '../entry-page.ts';
 
 /** How much is read ahead of what fits: little where there are many conversations. */
 const ENTRIES_AT_ONCE = 128;
@@ -110,30 +109,6 @@ export function positionsOf(user: string, device: string): Sql {
     WHERE m.user = ${user}`;
 }
 
-/** Entries until there are enough of them, or enough text in them. */
-class EntryPage {
-  readonly entries: Entry[] = [];
-  readonly #maxEntries: number;
-  #text = 0;
-
-  constructor(maxEntries: number) {
-    this.#maxEntries = maxEntries;
-  }
-
-  get isFull(): boolean {
-    return this.entries.length >= this.#maxEntries || this.#text > MAX_TEXT;
-  }
-
-  take(conversation: string, rows: EntryRow[]): void {
-    for (const row of rows) {
-      if (this.isFull) return;
-      const entry = toEntry(conversation, row);
-      this.entries.push(entry);
-      this.#text += entry.body.length;
-    }
-  }
-}
-
 function entriesOf({ conversation, after }: Range, limit: number): Sql {
   return sql`SELECT ${COLUMNS} FROM entry e WHERE e.k = ${conversationKey(conversation)} AND e.seq > ${after}
              ORDER BY e.seq LIMIT ${limit}`;
@@ -144,16 +119,9 @@ function toSummary({ id, members, lastSeq, createdAt, unread, ...last }: Summary
   return { id, members: JSON.parse(members) as string[], lastSeq, createdAt, lastEntry, unread, marks };
 }
 
-function toEntry(conversation: string, row: EntryRow): Entry {
-  const { seq, sender, clientId, sentAt, clientTime, messagesSoFar, body } = row;
-  return { conversation, seq, sender, clientId, sentAt, clientTime: BigInt(clientTime), messagesSoFar, body };
-}
-
 const COLUMNS = sql`e.seq, e.sender, e.client_id AS clientId, e.sent_at AS sentAt, e.client_time AS clientTime,
   e.messages_so_far AS messagesSoFar, e.body`;
 
-/** A client's clock may hold any 64-bit number: beyond 2^53 it comes as text. */
-type EntryRow = Omit<Entry, 'conversation' | 'clientTime'> & { clientTime: number | string };
 type SummaryRow = EntryRow & {
   k: Uint8Array;
   id: string;

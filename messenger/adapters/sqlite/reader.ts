@@ -12,10 +12,9 @@ import type {
   Position,
   Range,
 } from '../../ports.ts';
+import { EntryPage, type EntryRow, toEntry } from '../entry-page.ts';
 import { MIGRATIONS, POSITIONS } from './schema.ts';
 import type { WriterPort } from './writer.ts';
-
-const MAX_TEXT = 256 * 1024;
 
 /** The part of the port that reads: a connection of its own, so that reading does not wait for a commit's sync. */
 export type ReaderPort = Omit<MessageStore, keyof WriterPort>;
@@ -110,35 +109,6 @@ export class SqliteReader implements Sync<ReaderPort> {
   }
 }
 
-/** Entries until there are enough of them, or enough text in them. */
-class EntryPage {
-  readonly entries: Entry[] = [];
-  readonly #maxEntries: number;
-  #text = 0;
-
-  constructor(maxEntries: number) {
-    this.#maxEntries = maxEntries;
-  }
-
-  get isFull(): boolean {
-    return this.entries.length >= this.#maxEntries || this.#text > MAX_TEXT;
-  }
-
-  take(conversation: string, rows: Iterable<unknown>): void {
-    for (const row of rows) {
-      const entry = toEntry(conversation, row as EntryRow);
-      this.entries.push(entry);
-      this.#text += entry.body.length;
-      if (this.isFull) return;
-    }
-  }
-}
-
-function toEntry(conversation: string, row: EntryRow): Entry {
-  const { seq, sender, clientId, sentAt, clientTime, messagesSoFar, body } = row;
-  return { conversation, seq, sender, clientId, sentAt, clientTime: BigInt(clientTime), messagesSoFar, body };
-}
-
 /** A client's clock may hold any 64-bit number, so it is read as text. */
 const ENTRY_COLUMNS = `e.seq, e.sender, e.client_id AS clientId, e.sent_at AS sentAt,
   CAST(e.client_time AS TEXT) AS clientTime, e.messages_so_far AS messagesSoFar, e.body`;
@@ -173,7 +143,6 @@ function prepare(db: DatabaseSync) {
   };
 }
 
-type EntryRow = Omit<Entry, 'conversation' | 'clientTime'> & { clientTime: string };
 type SummaryRow = EntryRow & {
   id: string;
   members: string;
