@@ -29,19 +29,20 @@ describe('the configuration', () => {
       PORT: '80a',
       CHATTERBOX_REFLECTION: 'yes',
       CHATTERBOX_AUTH_URL: 'auth',
-      CHATTERBOX_MESSENGER: '9090',
+      CHATTERBOX_MESSENGER: 'm1:9090,9090,[::1]:1,::1:1',
     };
     const problems = problemsOf(env, (reader) => {
       reader.port('PORT', 1);
       reader.flag('CHATTERBOX_REFLECTION', true);
       reader.url('CHATTERBOX_AUTH_URL', '');
-      reader.address('CHATTERBOX_MESSENGER', '');
+      reader.addresses('CHATTERBOX_MESSENGER', []);
     });
     assert.deepEqual(problems, [
       'PORT must be a whole number from 0 to 65535, not "80a"',
       'CHATTERBOX_REFLECTION must be one of on, off, not "yes"',
       'CHATTERBOX_AUTH_URL must be an http:// or https:// URL, not "auth"',
-      'CHATTERBOX_MESSENGER must be host:port, not "9090"',
+      'CHATTERBOX_MESSENGER must be host:port or a list of them, not "9090"',
+      'CHATTERBOX_MESSENGER must be host:port or a list of them, not "::1:1"',
     ]);
   });
 

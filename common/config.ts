@@ -127,13 +127,20 @@ export class ConfigReader {
     return fallback;
   }
 
-  /** `host:port`. */
-  address(name: Setting, fallback: string): string {
-    const raw = this.#env[name] || fallback;
-    const port = Number(/^[^\s:/]+:(\d{1,5})$/.exec(raw)?.[1] ?? Number.NaN);
-    if (port > 0 && port <= 65_535) return raw;
-    this.problem(`${name} must be host:port, not "${raw}"`);
-    return fallback;
+  /** `local:`, or a NATS with one or more hosts. It may hold a password, so it is not shown. */
+  busUrl(): string {
+    const raw = this.#env.CHATTERBOX_BUS_URL || 'local:';
+    if (raw === 'local:' || /^(nats|tls):\/\/([^@/]*@)?[^@/?]+\/?(\?.*)?$/.test(raw)) return raw;
+    this.problem('CHATTERBOX_BUS_URL must be local: or nats://user:password@host:4222');
+    return 'local:';
+  }
+
+  /** One `host:port` or more, separated by commas. */
+  addresses(name: Setting, fallback: string[]): string[] {
+    const addresses = this.list(name, fallback);
+    for (const address of addresses)
+      if (!isAddress(address)) this.problem(`${name} must be host:port or a list of them, not "${address}"`);
+    return addresses.length > 0 ? [...new Set(addresses)] : fallback;
   }
 
   logLevel(): LogLevel {
@@ -144,6 +151,13 @@ export class ConfigReader {
   finish(): void {
     if (this.#problems.length > 0) throw new ConfigError(this.#problems);
   }
+}
+
+/** An IPv6 address stands in brackets. */
+function isAddress(text: string): boolean {
+  const [, v6, digits] = /^(?:\[([\da-f:.]+)\]|[^\s:/[\]]+):(\d{1,5})$/i.exec(text) ?? [];
+  const port = Number(digits);
+  return port > 0 && port <= 65_535 && (v6 === undefined || isIP(v6) === 6);
 }
 
 function isNetwork(text: string): boolean {

@@ -1,19 +1,26 @@
 import { ConfigError } from './config.ts';
 import { FolderInUseError } from './data-folder.ts';
+import { CannotOpenError } from './eventually.ts';
 import type { Log } from './log.ts';
 
 /** How long a stop may take before what is left is cut. */
 export const STOP_DEADLINE_MS = 10_000;
 
+/** What runs until it is disposed of, or cannot go on. */
+export interface Running extends AsyncDisposable {
+  /** Rejects when something was refused that it cannot be without; else never settles. */
+  failed?: Promise<never>;
+}
+
 /**
  * Runs a service until SIGTERM or SIGINT, then disposes of it; a second signal ends the process at once, and so
- * does a stop that takes longer than the deadline. A start that fails prints why and exits with 1.
+ * does a stop that takes longer than the deadline. A start that fails, or a service that does later, prints why and exits with 1.
  */
-export async function runUntilSignal(start: () => Promise<AsyncDisposable>): Promise<void> {
+export async function runUntilSignal(start: () => Promise<Running>): Promise<void> {
   const signalled = signal();
   try {
     const service = await start();
-    await signalled;
+    await (service.failed === undefined ? signalled : Promise.race([signalled, service.failed]));
     process.stderr.write('Stopping; again to stop at once.\n');
     signal().then(() => process.exit(1));
     setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref();
@@ -58,6 +65,7 @@ const TROUBLES: Record<string, string> = {
 
 function explain(error: unknown): string {
   if (error instanceof ConfigError || error instanceof FolderInUseError) return error.message;
+  if (error instanceof CannotOpenError) return `Chatterbox cannot start: ${error.message}`;
   const trouble = TROUBLES[(error as NodeJS.ErrnoException | null)?.code ?? ''];
   if (trouble !== undefined) return `Chatterbox cannot start: ${trouble}. (${String(error)})`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -26,6 +26,14 @@ export interface StepStatus {
   isApplied: boolean;
 }
 
+/** The schema of a store, for an operator who does not want a starting node to change it. */
+export interface StoreSchema {
+  /** Changes nothing. */
+  status(): Promise<StepStatus[]>;
+  /** Runs what is missing. */
+  migrate(): Promise<void>;
+}
+
 /**
  * The steps that a database has yet to run, in order.
  * @throws Error, in an operator's words, when `where` was written by a newer program, or by other steps than ours.

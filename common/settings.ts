@@ -16,15 +16,19 @@ export const SETTINGS = {
   CHATTERBOX_AUTH_PORT: 'The port of the authenticator.',
   CHATTERBOX_ACCESS_TOKEN_SECONDS: 'How long an access token is valid.',
   CHATTERBOX_SIGNING_KEYS: 'A file of signing keys (JWK set); made in the data folder when unset.',
+  CHATTERBOX_ACCOUNTS_URL:
+    'Where accounts are kept: `sqlite:` (the data folder) or `mysql://user:password@host:3306/database`, with `?tls=on` or `?tls=verify`.',
   CHATTERBOX_LOGIN_ATTEMPTS: 'Failed logins per account and address before they are slowed.',
   CHATTERBOX_USERINFO_URL: 'Where the gateway finds userinfo.',
   CHATTERBOX_USERINFO_HOST: 'The address that userinfo listens on.',
   CHATTERBOX_USERINFO_PORT: 'The port of userinfo.',
-  CHATTERBOX_MESSENGER: 'host:port where the others find the messenger.',
+  CHATTERBOX_MESSENGER: 'host:port where the others find the messengers: one, several separated by commas, or a name that stands for several.',
   CHATTERBOX_MESSENGER_HOST: 'The address that the messenger listens on.',
   CHATTERBOX_MESSENGER_PORT: 'The port of the messenger.',
   CHATTERBOX_MESSAGES_URL:
     'Where messages are kept: `sqlite:` (the data folder) or `mysql://user:password@host:3306/database`, with `?tls=on` or `?tls=verify`.',
+  CHATTERBOX_BUS_URL:
+    'How several nodes tell each other of news: `local:` for one alone, or `nats://user:password@host:4222`, `tls://` too; a token in the user’s place, `?creds=FILE`, `?ca=FILE`.',
   CHATTERBOX_SEND_RATE: 'Messages per second and user, sustained.',
   CHATTERBOX_SEND_BURST: 'Messages that a user may send at once.',
   CHATTERBOX_STREAM_MAX_AGE_SECONDS: 'After about this long a stream is told to reconnect.',

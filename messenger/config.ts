@@ -10,6 +10,8 @@ export interface MessengerConfig {
   dataDir: string;
   /** Where messages are kept: `sqlite:`, in the data folder, or `mysql://...`. */
   messagesUrl: string;
+  /** How nodes tell each other of news: `local:` or `nats://...`. */
+  busUrl: string;
   authUrl: string;
   serviceSecret: string;
   issuer: string;
@@ -30,6 +32,7 @@ export function readConfig(env: Env): Readonly<MessengerConfig> {
     port: reader.port('CHATTERBOX_MESSENGER_PORT', 9090),
     dataDir,
     messagesUrl: reader.storeUrl('CHATTERBOX_MESSAGES_URL', 'sqlite:', ['mysql:']),
+    busUrl: reader.busUrl(),
     authUrl: reader.url('CHATTERBOX_AUTH_URL', 'http://127.0.0.1:8081'),
     serviceSecret: readServiceSecret(reader, dataDir),
     issuer: reader.text('CHATTERBOX_ISSUER', 'chatterbox'),

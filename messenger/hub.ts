@@ -1,5 +1,5 @@
 import { membersOf } from './conversation-id.ts';
-import type { Entry, Marks } from './ports.ts';
+import type { Commit, Entry, HintListener, Hints, Marks } from './ports.ts';
 
 /** Somebody who is here: a stream that wants to hear of a user's new entries. */
 export interface Listener {
@@ -7,44 +7,114 @@ export interface Listener {
   readonly device: string;
   /** New entries of one conversation, ascending; a hint, for what is missed stands in the log. Must not throw or wait. */
   push(entries: Entry[]): void;
+  /** A conversation has grown up to there. False where that was known. Must not throw or wait. */
+  announce(head: Head): boolean;
   /** Marks that moved, of any member of the user's conversations. Must not throw or wait. */
   pushMarks?(marks: Marks[]): void;
   /** A newer stream of the same device has come. */
   replaced(): void;
 }
 
-/** Who is here on this node, and what wakes them. */
-export class Hub {
-  readonly #listeners = new Map<string, Map<string, Listener>>();
+export type Head = Pick<Commit, 'conversation' | 'lastSeq'>;
 
-  /** Adds a listener, ending the older one of its device. The result removes it again. */
+/** Who is here on this node, and what wakes them: what is committed here, and what other nodes hint at. */
+export class Hub {
+  readonly #hints: Hints;
+  readonly #clock: () => number;
+  readonly #users = new Map<string, Here>();
+
+  constructor(hints: Hints, clock: () => number) {
+    this.#hints = hints;
+    this.#clock = clock;
+  }
+
+  /** How many streams are here. */
+  get size(): number {
+    let size = 0;
+    for (const { devices } of this.#users.values()) size += devices.size;
+    return size;
+  }
+
+  /** Adds a listener, ending the older one of its device, here or elsewhere. The result removes it again. */
   join(listener: Listener): () => void {
-    const devices = this.#listeners.get(listener.user) ?? new Map<string, Listener>();
-    this.#listeners.set(listener.user, devices);
-    devices.get(listener.device)?.replaced();
-    devices.set(listener.device, listener);
+    const { user, device } = listener;
+    const here = this.#here(user);
+    const openedAt = this.#clock();
+    here.devices.get(device)?.listener.replaced();
+    here.devices.set(device, { listener, openedAt });
+    this.#hints.tellOpened(user, device, openedAt);
     return () => {
-      if (devices.get(listener.device) === listener) devices.delete(listener.device);
-      if (devices.size === 0 && this.#listeners.get(listener.user) === devices)
-        this.#listeners.delete(listener.user);
+      if (here.devices.get(device)?.listener === listener) here.devices.delete(device);
+      if (here.devices.size > 0 || this.#users.get(user) !== here) return;
+      this.#users.delete(user);
+      here.hints[Symbol.dispose]();
     };
   }
 
-  /** Tells all members who are here of committed entries: of several conversations, ascending within each. */
+  /** Tells all members, here and elsewhere, of entries committed here: of several conversations, ascending within each. */
   publish(entries: Entry[]): void {
-    for (const [conversation, its] of Map.groupBy(entries, (entry) => entry.conversation)) {
+    for (const [conversation, its] of Map.groupBy(entries, (entry) => entry.conversation))
       for (const listener of this.#listenersIn(conversation)) listener.push(its);
-    }
+    this.#hints.tellEntries(entries);
   }
 
-  /** Tells all members who are here of marks that moved. */
+  /** Tells all members, here and elsewhere, of marks that moved here. */
   publishMarks(marks: Marks[]): void {
-    for (const [conversation, its] of Map.groupBy(marks, (mark) => mark.conversation)) {
+    this.takeMarks(marks);
+    this.#hints.tellMarks(marks);
+  }
+
+  /** Tells the members who are here of marks that moved elsewhere. */
+  takeMarks(marks: Marks[]): void {
+    for (const [conversation, its] of Map.groupBy(marks, (mark) => mark.conversation))
       for (const listener of this.#listenersIn(conversation)) listener.pushMarks?.(its);
-    }
+  }
+
+  /** Tells the members who are here how far a conversation goes. Returns for how many of them that was news. */
+  announce(head: Head): number {
+    let news = 0;
+    for (const listener of this.#listenersIn(head.conversation)) if (listener.announce(head)) news++;
+    return news;
   }
 
   *#listenersIn(conversation: string): Generator<Listener> {
-    for (const member of membersOf(conversation) ?? []) yield* this.#listeners.get(member)?.values() ?? [];
+    for (const member of membersOf(conversation) ?? [])
+      for (const { listener } of this.#users.get(member)?.devices.values() ?? []) yield listener;
   }
+
+  #here(user: string): Here {
+    const known = this.#users.get(user);
+    if (known !== undefined) return known;
+    const devices: Here['devices'] = new Map();
+    const here = { devices, hints: this.#hints.listen(user, hearing(devices)) };
+    this.#users.set(user, here);
+    return here;
+  }
+}
+
+/** What the devices of one user make of hints. */
+function hearing(devices: Here['devices']): HintListener {
+  return {
+    entries(entries) {
+      for (const its of Map.groupBy(entries, (entry) => entry.conversation).values())
+        for (const { listener } of devices.values()) listener.push(its);
+    },
+    heads(heads) {
+      for (const head of heads) for (const { listener } of devices.values()) listener.announce(head);
+    },
+    marks(marks) {
+      for (const { listener } of devices.values()) listener.pushMarks?.(marks);
+    },
+    opened(device, openedAt) {
+      // Of two that open at the same moment each may end the other; their client comes again.
+      const older = devices.get(device);
+      if (older !== undefined && older.openedAt <= openedAt) older.listener.replaced();
+    },
+  };
+}
+
+/** A user's streams on this node. */
+interface Here {
+  devices: Map<string, { listener: Listener; openedAt: number }>;
+  hints: Disposable;
 }

@@ -46,6 +46,11 @@ export class LiveCalls {
   /** This node is going away: every stream ends with RECONNECT, and no new one opens. */
   stop(): void {
     this.#isStopping = true;
+    this.reconnectAll();
+  }
+
+  /** Every stream ends with RECONNECT, and may come back here. */
+  reconnectAll(): void {
     for (const calls of this.#calls.values()) for (const controller of calls) controller.abort(reconnect());
   }
 }

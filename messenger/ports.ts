@@ -155,7 +155,7 @@ export interface MessageStore {
   saveCursors(cursors: DeviceCursor[]): Promise<Marks[]>;
 
   /**
-   * Moves read marks forward, each under the next revision of its user. Returns the user's marks in that conversation as they
+   * Moves read marks forward, under the next revision of their user. Returns the user's marks in that conversation as they
    * are then, and undefined where there is no such entry.
    */
   markRead(reads: Reached[]): Promise<(Marks | undefined)[]>;
@@ -171,6 +171,46 @@ export interface MessageStore {
 
   /** Notes that a reader has processed everything up to `cursor`, and forgets what all readers have. */
   acknowledgeJournal(reader: string, cursor: string, now: number): Promise<void>;
+}
+
+/** What others have written. */
+export interface News {
+  commits: Commit[];
+  marks: Marks[];
+}
+
+/** A message store that other nodes write to as well. */
+export interface SharedLog {
+  /**
+   * What other nodes have committed since the last call; the first call only begins. In no order, and some of it perhaps again; a batch
+   * whose COMMIT took effect late comes late, but comes. Undefined where some of it is forgotten already: then nothing is known for
+   * certain of what this node missed. Two queries, whatever has happened.
+   */
+  news(): Promise<News | undefined>;
+}
+
+/** What a node hears from the others about one user. */
+export interface HintListener {
+  /** New entries of one or more conversations, ascending within each. */
+  entries(entries: Entry[]): void;
+  /** Conversations have grown up to there. */
+  heads(heads: Pick<Commit, 'conversation' | 'lastSeq'>[]): void;
+  marks(marks: Marks[]): void;
+  /** A device has opened a stream elsewhere. */
+  opened(device: string, openedAt: number): void;
+}
+
+/**
+ * What the nodes tell each other, each of it a hint: it reaches the nodes that listen for the user at most once, soon or never, and
+ * whoever missed it reads the shared log. Nothing here waits or throws.
+ */
+export interface Hints {
+  /** Committed entries of one or more conversations, ascending within each, for all their members. */
+  tellEntries(entries: Entry[]): void;
+  tellMarks(marks: Marks[]): void;
+  /** `openedAt`: by this node's clock, ms. */
+  tellOpened(user: string, device: string, openedAt: number): void;
+  listen(user: string, listener: HintListener): Disposable;
 }
 
 /** Who has an account. */

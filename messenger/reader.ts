@@ -61,6 +61,16 @@ export class Reader {
     }
   }
 
+  /** Takes note that a conversation goes up to `lastSeq`. False where that was known. */
+  announce({ conversation, lastSeq }: Pick<Position, 'conversation' | 'lastSeq'>): boolean {
+    const place = this.#place(conversation);
+    if (this.#state === 'closed' || lastSeq <= place.known) return false;
+    place.known = lastSeq;
+    if (place.known > place.written) this.#behind.add(conversation);
+    this.#read();
+    return true;
+  }
+
   /** The sink has room again. */
   resume(): void {
     this.#isFull = false;

@@ -1,11 +1,10 @@
-import { openDataFolder } from '#common/data-folder.ts';
+import type { Bus } from '#common/bus/bus.ts';
+import { openBus } from '#common/bus/open.ts';
 import { Authentication } from '#common/identity/authentication.ts';
 import { disposeAll } from '#common/lifecycle.ts';
 import { createLog, type Log } from '#common/log.ts';
 import { httpDirectory } from './adapters/directory-http.ts';
-import { mysqlMessageSchema, type StoreSchema, sqliteMessageSchema } from './adapters/message-schema.ts';
-import { openMysqlStore } from './adapters/store-mysql.ts';
-import { openSqliteStore } from './adapters/store-sqlite.ts';
+import { BusHints } from './adapters/hints-bus.ts';
 import { CommitFeed } from './commit-feed.ts';
 import type { MessengerConfig } from './config.ts';
 import { Cursors } from './cursors.ts';
@@ -18,32 +17,43 @@ import { addSessionService } from './grpc/session.ts';
 import { Hub } from './hub.ts';
 import { Lane } from './lane.ts';
 import { LiveCalls } from './live-calls.ts';
-import type { MessageStore } from './ports.ts';
+import { openStore } from './open-store.ts';
+import type { MessageStore, SharedLog } from './ports.ts';
 import { ReadMarks } from './read-marks.ts';
+import { Repair } from './repair.ts';
 import { Sender } from './send.ts';
 import { SendRate } from './send-rate.ts';
+
+export { messageSchema } from './open-store.ts';
 
 export interface Messenger extends AsyncDisposable {
   /** `host:port`. */
   address: string;
+  /** Rejects when the database refuses us for good, however late; else never settles. */
+  failed?: Promise<never>;
 }
 
 /** What tests put in the place of the real thing. */
 export interface MessengerOverrides {
   log?: Log;
   clock?: () => number;
+  bus?: Bus;
   wrapStore?: (store: MessageStore) => MessageStore;
 }
 
-/** Starts the messenger. Disposing drains it: streams are told to reconnect, what is accepted is committed. */
+/**
+ * Starts the messenger. It listens before its database is there, and is healthy from then on. Disposing drains it: streams are told to
+ * reconnect, what is accepted is committed.
+ */
 export async function startMessenger(
   config: MessengerConfig,
   overrides: MessengerOverrides = {},
 ): Promise<Messenger> {
   const { log = createLog('messenger', config.logLevel), clock = Date.now } = overrides;
   const opened = await openStore(config, log, clock);
-  const store = overrides.wrapStore?.(opened) ?? opened;
-  const hub = new Hub();
+  const store = overrides.wrapStore?.(opened.store) ?? opened.store;
+  const hints = new BusHints(overrides.bus ?? openBus(config.busUrl, log), clock);
+  const hub = new Hub(hints, clock);
   const feed = new CommitFeed({ store, clock });
   const liveCalls = new LiveCalls(config.streamMaxAgeSeconds * 1_000);
   const cursors = new Cursors(store, (marks) => hub.publishMarks(marks), log);
@@ -72,42 +82,30 @@ export async function startMessenger(
       addCommitFeedService(grpc, { feed, liveCalls, log });
     },
   });
+  const repair = opened.shared && followOthers(opened.shared);
+  opened.whenOpen().then(server.serve, () => {});
   log.info({ address: server.address }, 'messenger is listening');
   return {
     address: server.address,
+    ...(opened.failed && { failed: opened.failed }),
     async [Symbol.asyncDispose]() {
       server.drain();
       liveCalls.stop();
-      await disposeAll([opened, cursors, authentication, server], log);
+      const resources = [opened, hints, cursors, authentication, repair, server];
+      await disposeAll(
+        resources.filter((resource) => resource !== undefined),
+        log,
+      );
     },
   };
-}
 
-/** On the engine that the URL names. A file is this process's alone, a server is shared with other messengers. */
-async function openStore(
-  { messagesUrl, dataDir }: MessengerConfig,
-  log: Log,
-  clock: () => number,
-): Promise<MessageStore & AsyncDisposable> {
-  if (messagesUrl !== 'sqlite:') return openMysqlStore({ url: messagesUrl, log, clock });
-  const folder = openDataFolder(dataDir, 'messenger');
-  const store = await openSqliteStore(folder.path);
-  return {
-    ...store,
-    async [Symbol.asyncDispose]() {
-      await store[Symbol.asyncDispose]();
-      folder[Symbol.dispose]();
-    },
-  };
-}
-
-/** The schema of the messages, without starting anything. */
-export function messageSchema({ messagesUrl, dataDir }: MessengerConfig): StoreSchema & AsyncDisposable {
-  if (messagesUrl !== 'sqlite:')
-    return { ...mysqlMessageSchema(messagesUrl), async [Symbol.asyncDispose]() {} };
-  const folder = openDataFolder(dataDir, 'messenger');
-  return {
-    ...sqliteMessageSchema(folder.path),
-    [Symbol.asyncDispose]: async () => folder[Symbol.dispose](),
-  };
+  function followOthers(shared: SharedLog): Repair {
+    return new Repair({
+      store: shared,
+      hub,
+      onNews: () => feed.notify(),
+      onGap: () => liveCalls.reconnectAll(),
+      log,
+    });
+  }
 }

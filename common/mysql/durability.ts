@@ -24,17 +24,17 @@ export async function weaknesses(mysql: Mysql): Promise<string[]> {
   const flush = value.get('innodb_flush_log_at_trx_commit');
   if (flush !== undefined && flush !== '1')
     found.push(
-      `innodb_flush_log_at_trx_commit is ${flush}: a power cut may lose acknowledged messages; set it to 1`,
+      `innodb_flush_log_at_trx_commit is ${flush}: a power cut may lose what was acknowledged; set it to 1`,
     );
   if (value.get('log_bin') === 'ON' && value.get('sync_binlog') !== '1')
     found.push(
-      `sync_binlog is ${value.get('sync_binlog')}: a replica may miss acknowledged messages after a power cut; set it to 1`,
+      `sync_binlog is ${value.get('sync_binlog')}: a replica may miss what was acknowledged after a power cut; set it to 1`,
     );
   if (Number(value.get('max_allowed_packet')) < SMALLEST_PACKET)
     found.push(
-      `max_allowed_packet is ${value.get('max_allowed_packet')}: full batches of long messages are refused; set it to ${SMALLEST_PACKET} or more`,
+      `max_allowed_packet is ${value.get('max_allowed_packet')}: full batches are refused; set it to ${SMALLEST_PACKET} or more`,
     );
-  if (value.get('read_only') === 'ON') found.push('the server is read_only: nothing can be sent');
+  if (value.get('read_only') === 'ON') found.push('the server is read_only: nothing can be written');
   return found;
 }
 

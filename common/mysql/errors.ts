@@ -29,6 +29,12 @@ export function isRefusal(error: unknown): boolean {
   return [1044, 1045, 1049, 1251, 1698].includes(numberOf(error));
 }
 
+/** It passes by itself: the server is away, busy, or starting; not so a refusal, or a schema that is not ours. */
+export function mayPass(error: unknown): boolean {
+  if (error instanceof ServiceError) return error.reason === 'UNAVAILABLE';
+  return !isRefusal(error) && toStoreError(error) instanceof ServiceError;
+}
+
 /** There is such a row already. */
 export function isDuplicate(error: unknown): boolean {
   return numberOf(error) === 1062;

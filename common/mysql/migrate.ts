@@ -1,4 +1,5 @@
 import mysql, { type Connection } from 'mysql2/promise';
+import { ServiceError } from '../errors.ts';
 import {
   type AppliedStep,
   type Migration,
@@ -75,7 +76,9 @@ async function locked(connection: Connection, part: string, work: () => Promise<
     [part],
   );
   if (answer?.got !== 1)
-    throw new Error('another node has been changing the schema for a minute; try again later');
+    throw new ServiceError('UNAVAILABLE', {
+      detail: 'another node has been changing the schema for a minute; try again later',
+    });
   try {
     await work();
   } finally {

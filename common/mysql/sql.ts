@@ -17,11 +17,6 @@ export function sql(strings: TemplateStringsArray, ...values: Value[]): Sql {
   return { text };
 }
 
-/** The conditions joined by OR; there must be one. */
-export function anyOf(conditions: readonly Sql[]): Sql {
-  return { text: `(${conditions.map(({ text }) => text).join(' OR ')})` };
-}
-
 function literal(value: Value): string {
   if (typeof value === 'string') return quoted(value);
   if (typeof value === 'number' || typeof value === 'bigint') return String(value);

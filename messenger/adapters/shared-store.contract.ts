@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { directConversation } from '../conversation-id.ts';
-import type { Commit, Draft, MessageStore } from '../ports.ts';
+import type { Commit, Draft, MessageStore, SharedLog } from '../ports.ts';
 import { contentHash } from '../send.ts';
 
 export interface SharedStore extends AsyncDisposable {
   /** Two nodes on the same data. */
-  nodes: [MessageStore, MessageStore];
+  nodes: [MessageStore & SharedLog, MessageStore & SharedLog];
 }
 
 /** What a message store promises besides where several processes share it. */
@@ -73,6 +73,55 @@ export function sharedStoreContract(name: string, open: () => Promise<SharedStor
         assert.equal(outcomes[0]?.seq, outcomes[1]?.seq);
         assert.equal(outcomes[0]?.sentAt, outcomes[1]?.sentAt);
       }
+    });
+
+    it('tells each what the other has written, messages and marks, and not what it wrote itself', async () => {
+      const [one, other] = shared.nodes;
+      await one.commit([draft('ada', 'bob', 'before anybody asked')], 1);
+      assert.deepEqual(await other.news(), { commits: [], marks: [] });
+      assert.deepEqual(await one.news(), { commits: [], marks: [] });
+      await one.commit([draft('ada', 'bob', '2'), draft('ada', 'cleo', '1')], 2);
+      const [read] = await one.markRead([{ user: 'bob', conversation: 'ada:bob', seq: 2 }]);
+      await one.saveCursors([{ user: 'cleo', device: 'phone', conversation: 'ada:cleo', seq: 1 }]);
+      const news = await other.news();
+      assert.deepEqual(news?.commits.map(({ conversation, lastSeq }) => [conversation, lastSeq]).sort(), [
+        ['ada:bob', 2],
+        ['ada:cleo', 1],
+      ]);
+      assert.deepEqual(
+        news.marks.map(({ member, readSeq, deliveredSeq }) => [member, readSeq, deliveredSeq]).sort(),
+        [
+          ['bob', 2, 0],
+          ['cleo', 0, 1],
+        ],
+      );
+      assert.deepEqual(
+        news.marks.find(({ member }) => member === 'bob'),
+        read,
+      );
+      assert.deepEqual(await other.news(), { commits: [], marks: [] });
+      assert.deepEqual(await one.news(), { commits: [], marks: [] });
+    });
+
+    it('tells of everything when much was written, and when both write at once', async () => {
+      const [one, other] = shared.nodes;
+      await other.news();
+      const heard = new Map<number, number>();
+      const listen = async () => {
+        for (const { lastSeq } of (await other.news())?.commits ?? [])
+          heard.set(lastSeq, (heard.get(lastSeq) ?? 0) + 1);
+      };
+      const writing = [one, other].map((node) =>
+        Promise.all(Array.from({ length: 450 }, (_, i) => node.commit([draft('ada', 'bob', `${i}`)], i))),
+      );
+      await listen();
+      const [outcomes = []] = await Promise.all(writing);
+      await listen();
+      assert.deepEqual(
+        [...heard.keys()].sort((a, b) => a - b),
+        outcomes.map(([outcome]) => outcome?.seq ?? 0),
+      );
+      assert.ok([...heard.values()].every((times) => times === 1));
     });
 
     it('moves marks forward only, whoever moves them', async () => {

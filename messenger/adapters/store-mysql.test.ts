@@ -5,13 +5,13 @@ import mysql, { type Connection, type RowDataPacket } from 'mysql2/promise';
 import { ServiceError } from '#common/errors.ts';
 import { createLog } from '#common/log.ts';
 import { weaknesses } from '#common/mysql/durability.ts';
+import { startCuttingProxy } from '#common/mysql/fixtures/cutting-proxy.ts';
 import { migrateMysql, mysqlStatus } from '#common/mysql/migrate.ts';
 import { Mysql } from '#common/mysql/open.ts';
 import { sql } from '#common/mysql/sql.ts';
 import { conversationKey } from '../conversation-id.ts';
 import type { Draft } from '../ports.ts';
 import { contentHash } from '../send.ts';
-import { startCuttingProxy } from './fixtures/cutting-proxy.ts';
 import { SCHEMA } from './mysql/schema.ts';
 import { sharedStoreContract } from './shared-store.contract.ts';
 import { messageStoreContract } from './store.contract.ts';
@@ -45,6 +45,16 @@ function withServer(server: string): void {
         await admin.query(`DROP DATABASE ${name}`);
       },
     };
+  }
+
+  /** A batch of a node that is not here. */
+  async function journal(
+    database: string,
+    { node, batch, at, lastSeq }: { node: number; batch: number; at: number; lastSeq: number },
+  ) {
+    const commits = [{ conversation: 'ada:bob', lastSeq, sentAt: at, members: ['ada', 'bob'] }];
+    const news = JSON.stringify({ commits, marks: [] });
+    await admin.query(`INSERT INTO ${database}.journal VALUES (${node}, ${batch}, ${at}, ?)`, [news]);
   }
 
   messageStoreContract('MySQL', async () => {
@@ -126,10 +136,7 @@ function withServer(server: string): void {
       await using store = await open(database.url, () => now);
       const start = await store.journalEnd();
       await store.commit([draft('ada', 'bob', 'a')], now);
-      const commits = JSON.stringify([
-        { conversation: 'ada:bob', lastSeq: 3, sentAt: now, members: ['ada', 'bob'] },
-      ]);
-      await admin.query(`INSERT INTO ${database.name}.journal VALUES (1, 3, ${now}, ?)`, [commits]);
+      await journal(database.name, { node: 1, batch: 3, at: now, lastSeq: 3 });
       const page = await store.journal(start, 9);
       assert.deepEqual(
         page?.commits.map(({ lastSeq }) => lastSeq),
@@ -145,6 +152,41 @@ function withServer(server: string): void {
       assert.equal(await store.journalEnd(), later?.cursor);
     });
 
+    it('passes a batch whose number is missing where it looks for news, and tells of it when it comes', async () => {
+      await using database = await newDatabase();
+      let now = 1_000_000;
+      await using other = await open(database.url, () => now);
+      await admin.query(`INSERT INTO ${database.name}.journal_node VALUES (7, 0, 1)`);
+      await journal(database.name, { node: 7, batch: 1, at: now, lastSeq: 1 });
+      await journal(database.name, { node: 7, batch: 3, at: now, lastSeq: 3 });
+      const heard = async () => (await other.news())?.commits.map(({ lastSeq }) => lastSeq);
+      assert.deepEqual(await heard(), [], 'only what comes after the first call');
+      await journal(database.name, { node: 7, batch: 6, at: now, lastSeq: 6 });
+      assert.deepEqual(await heard(), [6]);
+      await journal(database.name, { node: 7, batch: 5, at: now, lastSeq: 5 });
+      await journal(database.name, { node: 7, batch: 2, at: now, lastSeq: 2 });
+      assert.deepEqual((await heard())?.sort(), [2, 5]);
+      now += 20_000;
+      assert.deepEqual(await heard(), []);
+      await journal(database.name, { node: 7, batch: 4, at: now, lastSeq: 4 });
+      assert.deepEqual(await heard(), [], 'it was aborted long ago');
+    });
+
+    it('says that it cannot know the news when some of it was forgotten already, and then goes on', async () => {
+      await using database = await newDatabase();
+      await using one = await open(database.url);
+      await using other = await open(database.url);
+      await other.news();
+      for (const body of ['a', 'b']) await one.commit([draft('ada', 'bob', body)], 5);
+      await one.acknowledgeJournal('reader', await one.journalEnd(), 70_000);
+      assert.equal(await other.news(), undefined);
+      await one.commit([draft('ada', 'bob', 'c')], 5);
+      assert.deepEqual(
+        (await other.news())?.commits.map(({ lastSeq }) => lastSeq),
+        [3],
+      );
+    });
+
     it('forgets nodes that ended long ago, first in the cursors, and tells a reader who had not read them', async () => {
       await using database = await newDatabase();
       const week = 7 * 24 * 3_600_000;
@@ -158,9 +200,9 @@ function withServer(server: string): void {
       await store.commit([draft('ada', 'bob', 'b')], now);
       const end = await store.journalEnd();
       assert.equal(end, 'n1,1:1,2:1');
-      await store.acknowledgeJournal('reader', end, now);
+      await store.acknowledgeJournal('reader', end, now + 60_001);
 
-      now += week + 1;
+      now += week + 60_002;
       await store.commit([draft('ada', 'bob', 'c')], now);
       const page = await store.journal(end, 9);
       assert.deepEqual(

@@ -1,15 +1,15 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '#common/log.ts';
 import { warnOfWeaknesses } from '#common/mysql/durability.ts';
-import { isConnectionTrouble } from '#common/mysql/errors.ts';
 import { migrateMysql } from '#common/mysql/migrate.ts';
 import { Mysql } from '#common/mysql/open.ts';
-import type { MessageStore } from '../ports.ts';
-import { Committer } from './mysql/commit.ts';
+import type { MessageStore, SharedLog } from '../ports.ts';
+import { planBatch } from './mysql/commit.ts';
 import { Journal } from './mysql/journal.ts';
+import { JournalLane } from './mysql/journal-lane.ts';
 import { JournalNode } from './mysql/journal-node.ts';
 import { LogReader } from './mysql/log-reader.ts';
 import { MarkKeeper } from './mysql/marks.ts';
+import { OtherNodes } from './mysql/other-nodes.ts';
 import { SCHEMA } from './mysql/schema.ts';
 
 export interface MysqlStoreOptions {
@@ -19,27 +19,30 @@ export interface MysqlStoreOptions {
   clock(): number;
 }
 
-const FIRST_WAIT_MS = 100;
-const LONGEST_WAIT_MS = 5_000;
-
 /**
- * The message store in a MySQL, MariaDB or TiDB, shared by any number of nodes. Waits for a server that is not there yet.
- * @throws Error when it refuses us, or its schema is newer than this program.
+ * The message store in a MySQL, MariaDB or TiDB, shared by any number of nodes. Leaves nothing open when it throws.
+ * @throws Error when the server is not there (see `isConnectionTrouble`), refuses us, or its schema is newer than this program.
  */
 export async function openMysqlStore({
   url,
   log,
   clock,
-}: MysqlStoreOptions): Promise<MessageStore & AsyncDisposable> {
-  await whenReachable(() => migrateMysql(url, SCHEMA), log);
-  const mysql = new Mysql({ url });
+}: MysqlStoreOptions): Promise<MessageStore & SharedLog & AsyncDisposable> {
+  await migrateMysql(url, SCHEMA);
+  await using cleanup = new AsyncDisposableStack();
+  const mysql = cleanup.use(new Mysql({ url }));
   await warnOfWeaknesses(mysql, log);
-  const committer = new Committer(mysql, new JournalNode(mysql));
+  // Marks do not wait for messages: both have lanes of their own, which the journal takes for two nodes.
+  const own = [new JournalNode(mysql), new JournalNode(mysql)] as const;
+  const commits = new JournalLane(mysql, own[0]);
+  const marks = new MarkKeeper(mysql, new JournalLane(mysql, own[1]), clock);
   const reader = new LogReader(mysql);
-  const marks = new MarkKeeper(mysql);
+  const others = new OtherNodes(mysql, (node) => own.some((one) => one.has(node)), clock);
   const journal = new Journal(mysql, clock);
+  const opened = cleanup.move();
   return {
-    commit: (drafts, now) => committer.commit(drafts, now),
+    commit: (drafts, now) => commits.run(now, (tx) => planBatch(tx, drafts, now)),
+    news: () => others.news(),
     exists: (conversation) => reader.exists(conversation),
     positions: (user, device) => reader.positions(user, device),
     entries: (ranges, maxEntries) => reader.entries(ranges, maxEntries),
@@ -52,18 +55,6 @@ export async function openMysqlStore({
     journal: (cursor, limit) => journal.read(cursor, limit),
     journalEnd: () => journal.end(),
     acknowledgeJournal: (name, cursor, now) => journal.acknowledge(name, cursor, now),
-    [Symbol.asyncDispose]: () => mysql[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
-}
-
-async function whenReachable(work: () => Promise<void>, log: Log): Promise<void> {
-  for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!isConnectionTrouble(error)) throw error;
-      log.warn({ cause: String(error) }, 'the message database does not answer; waiting for it');
-    }
-    await delay(wait);
-  }
 }

@@ -3,7 +3,7 @@ import { ServiceError, toServiceError } from '#common/errors.ts';
 import type { ChatMessage } from '#proto/org/harshit/messenger/chat/messages.ts';
 import { membersOf } from '../conversation-id.ts';
 import { deviceName } from '../device-name.ts';
-import type { Listener } from '../hub.ts';
+import type { Head, Listener } from '../hub.ts';
 import { ImplicitAcks, type Place } from '../implicit-acks.ts';
 import type { LiveCall } from '../live-calls.ts';
 import type { Entry } from '../ports.ts';
@@ -91,6 +91,10 @@ class ChatStream implements Listener, Sink {
 
   push(entries: Entry[]): void {
     this.#reader.push(entries);
+  }
+
+  announce(head: Head): boolean {
+    return this.#reader.announce(head);
   }
 
   replaced(): void {

@@ -5,7 +5,9 @@ import { addReflection } from './reflection.ts';
 export interface GrpcServer extends AsyncDisposable {
   /** `host:port`, with the port that was really taken. */
   address: string;
-  /** From now on health checks say NOT_SERVING. */
+  /** From now on health checks say SERVING. */
+  serve(): void;
+  /** From now on they say NOT_SERVING, as they did at first. */
   drain(): void;
 }
 
@@ -32,13 +34,14 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     'grpc.keepalive_timeout_ms': 10_000,
     'grpc.enable_channelz': 0,
   });
-  const health = new HealthImplementation({ '': 'SERVING' });
+  const health = new HealthImplementation({ '': 'NOT_SERVING' });
   health.addToServer(server);
   if (options.hasReflection) addReflection(server);
   options.addServices(server);
   const port = await listen(server, `${options.host}:${options.port}`);
   return {
     address: `${options.host}:${port}`,
+    serve: () => health.setStatus('', 'SERVING'),
     drain: () => health.setStatus('', 'NOT_SERVING'),
     [Symbol.asyncDispose]: () => stop(server),
   };

@@ -10,7 +10,7 @@ import {
   type SendRequest as WireSend,
 } from '#proto/chatterbox/v1/session.ts';
 import type { Cursors } from '../cursors.ts';
-import type { Hub, Listener } from '../hub.ts';
+import type { Head, Hub, Listener } from '../hub.ts';
 import type { LiveCall, LiveCalls } from '../live-calls.ts';
 import { planOpening } from '../opening.ts';
 import type { Entry, Marks, MessageStore } from '../ports.ts';
@@ -124,6 +124,10 @@ class Session implements Listener, Sink {
     this.#reader.push(entries);
   }
 
+  announce(head: Head): boolean {
+    return this.#reader.announce(head);
+  }
+
   pushMarks(marks: Marks[]): void {
     this.#next().marks(marks);
   }
@@ -172,9 +176,11 @@ class Session implements Listener, Sink {
   async #take({ sends, acks, reads, ping }: SessionRequest): Promise<void> {
     for (const send of sends) await this.#send(send);
     for (const ack of acks) this.#acknowledge(ack);
-    for (const { conversation, seq } of reads) {
-      await this.#options.readMarks.move({ user: this.user, conversation, seq: Number(seq) });
-    }
+    await Promise.all(
+      reads.map(({ conversation, seq }) =>
+        this.#options.readMarks.move({ user: this.user, conversation, seq: Number(seq) }),
+      ),
+    );
     if (ping !== undefined) this.#next().pong(ping.number);
     // A client that does not read its answers is not read either.
     if (!this.#outbox.hasRoom) await this.#outbox.room();

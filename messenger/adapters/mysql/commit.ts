@@ -1,4 +1,4 @@
-import type { Mysql, Tx } from '#common/mysql/open.ts';
+import type { Tx } from '#common/mysql/open.ts';
 import { type Sql, sql } from '#common/mysql/sql.ts';
 import {
   clientIdKey,
@@ -10,59 +10,22 @@ import {
 } from '../../commit-plan.ts';
 import { conversationKey } from '../../conversation-id.ts';
 import type { Draft, Outcome } from '../../ports.ts';
-import type { JournalNode } from './journal-node.ts';
+import type { Planned } from './journal-lane.ts';
 
 /**
- * The batches of one node, one at a time, see MessageStore.commit. A batch is two round trips: BEGIN with what must be known, read
- * under the locks of its conversations; then all rows with the COMMIT. New conversations cost a third.
+ * What a batch does, see MessageStore.commit, in two round trips: BEGIN with what must be known, read under the locks of its
+ * conversations; then all rows with the COMMIT. New conversations cost a third.
  */
-export class Committer {
-  readonly #mysql: Mysql;
-  readonly #node: JournalNode;
-  #last: Promise<unknown> = Promise.resolve();
-
-  constructor(mysql: Mysql, node: JournalNode) {
-    this.#mysql = mysql;
-    this.#node = node;
-  }
-
-  commit(drafts: Draft[], now: number): Promise<Outcome[]> {
-    const outcomes = this.#last.then(() => this.#commit(drafts, now));
-    this.#last = outcomes.catch(() => {});
-    return outcomes;
-  }
-
-  async #commit(drafts: Draft[], now: number): Promise<Outcome[]> {
-    if (drafts.length === 0) return [];
-    const place = await this.#node.nextPlace(now);
-    const conversations = byKey(drafts);
-    let sent: Plan | undefined;
-    try {
-      const outcomes = await this.#mysql.transaction(async (tx) => {
-        const { heads, originals } = await lock(tx, drafts, conversations, now);
-        // An earlier run may have committed and its answer got lost. Under these locks it has, or it never will.
-        if (sent !== undefined && (await isWritten(tx, place))) return sent.outcomes;
-        sent = undefined;
-        const plan = planCommit(drafts, heads, originals, now);
-        if (plan.entries.length === 0) return plan.outcomes;
-        sent = plan;
-        await tx.commit(...writes(plan, now), journalRow(plan, place, now));
-        return plan.outcomes;
-      });
-      if (sent !== undefined) this.#node.used(place.batch);
-      return outcomes;
-    } catch (error) {
-      // Whether it was written is not known, so its number is not given to another batch.
-      if (sent !== undefined) this.#node.used(place.batch);
-      throw error;
-    }
-  }
-}
-
-/** A batch's place in the journal. */
-export interface Place {
-  node: number;
-  batch: number;
+export async function planBatch(tx: Tx, drafts: Draft[], now: number): Promise<Planned<Outcome[]>> {
+  if (drafts.length === 0) return { result: [], writes: [], news: undefined };
+  const { heads, originals } = await lock(tx, drafts, byKey(drafts), now);
+  const plan = planCommit(drafts, heads, originals, now);
+  if (plan.entries.length === 0) return { result: plan.outcomes, writes: [], news: undefined };
+  return {
+    result: plan.outcomes,
+    writes: writes(plan, now),
+    news: { commits: commitsOf(plan), marks: [] },
+  };
 }
 
 type Conversations = Map<string, { key: Uint8Array; members: readonly string[] }>;
@@ -138,11 +101,6 @@ function hex(key: Uint8Array): string {
   return Buffer.from(key).toString('hex');
 }
 
-async function isWritten(tx: Tx, { node, batch }: Place): Promise<boolean> {
-  const [rows] = await tx.run(sql`SELECT 1 FROM journal WHERE node = ${node} AND batch = ${batch}`);
-  return (rows?.length ?? 0) > 0;
-}
-
 function writes(plan: Plan, now: number): Sql[] {
   const heads = Array.from(plan.heads, ([id, { members, lastSeq, messagesSoFar, lastSentAt }]) => {
     return [conversationKey(id), id, JSON.stringify(members), lastSeq, messagesSoFar, lastSentAt, now];
@@ -175,11 +133,6 @@ function memberRows(plan: Plan) {
   return [...rows.values()]
     .sort((a, b) => Number(a.user > b.user) - Number(a.user < b.user) || Buffer.compare(a.key, b.key))
     .map(({ user, key, seq, messagesSoFar }) => [user, key, seq, messagesSoFar, 0, 0]);
-}
-
-function journalRow(plan: Plan, { node, batch }: Place, now: number): Sql {
-  return sql`INSERT INTO journal (node, batch, at, commits)
-             VALUES ${[[node, batch, now, JSON.stringify(commitsOf(plan))]]}`;
 }
 
 type OriginalRow = Original & Pick<Draft, 'sender' | 'clientId'> & { k: Uint8Array };

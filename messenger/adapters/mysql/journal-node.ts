@@ -14,9 +14,15 @@ export class JournalNode {
   #node = 0;
   #lastBatch = 0;
   #usedAt = 0;
+  readonly #numbers = new Set<number>();
 
   constructor(mysql: Mysql) {
     this.#mysql = mysql;
+  }
+
+  /** Whether this process had the number, now or before. */
+  has(node: number): boolean {
+    return this.#numbers.has(node);
   }
 
   async nextPlace(now: number): Promise<{ node: number; batch: number }> {
@@ -35,6 +41,7 @@ export class JournalNode {
       if (isDuplicate(error)) return this.#takeNumber(now);
       throw error;
     });
+    this.#numbers.add(this.#node);
     this.#lastBatch = 0;
   }
 

@@ -1,6 +1,6 @@
 import type { Mysql } from '#common/mysql/open.ts';
 import { type Sql, sql } from '#common/mysql/sql.ts';
-import type { Commit, JournalPage } from '../../ports.ts';
+import type { JournalPage, News } from '../../ports.ts';
 import { formatPlace, type Place, parsePlace, reachedIn } from './journal-place.ts';
 
 /** A missing number this far behind its successor's time is a batch that was never committed; before that it may still come. */
@@ -8,6 +8,9 @@ const ABORTED_AFTER_MS = 10_000;
 
 /** A journal reader that has not been seen for so long no longer holds the journal; it starts anew from a snapshot. */
 const READER_LIFETIME_MS = 7 * 24 * 3_600_000;
+
+/** For the other nodes, which look every second and are no readers. */
+const KEPT_MS = 60_000;
 
 /** How many of a node's newest batches are looked through for one that may still come. */
 const NEWEST = 5_000;
@@ -29,7 +32,7 @@ export class Journal {
   async read(cursor: string, limit: number): Promise<JournalPage | undefined> {
     const place = parsePlace(cursor);
     if (place === undefined) return undefined;
-    const nodes = await this.#nodes();
+    const nodes = await journalNodes(this.#mysql);
     if (!isPlace(place, nodes)) return undefined;
     const news = limit === 0 ? [] : nodes.filter(({ node, last }) => last > reachedIn(place, node));
     if (news.length === 0) return { commits: [], cursor: this.#cursorOf(place, nodes) };
@@ -43,14 +46,14 @@ export class Journal {
     const batchOf = new Map(place.batchOf);
     for (const { node, batch } of page) batchOf.set(node, batch);
     return {
-      commits: page.flatMap(({ commits }) => JSON.parse(commits) as Commit[]),
+      commits: page.flatMap(({ news }) => (JSON.parse(news) as News).commits),
       cursor: this.#cursorOf({ before: place.before, batchOf }, nodes),
     };
   }
 
   /** Before any batch that may still come. */
   async end(): Promise<string> {
-    const nodes = await this.#nodes();
+    const nodes = await journalNodes(this.#mysql);
     const batchOf = new Map<number, number>();
     const alive = nodes.filter(({ last }) => last > 0);
     const results =
@@ -76,19 +79,19 @@ export class Journal {
     });
     const readers = await this.#mysql.query<{ place: string }>(sql`SELECT place FROM journal_reader`);
     const places = readers.map(({ place }) => parsePlace(place)).filter((place) => place !== undefined);
-    const nodes = await this.#nodes();
+    const nodes = await journalNodes(this.#mysql);
     for (const node of nodes) await this.#prune(node, places, now);
     await this.#retire(nodes, now);
   }
 
   /** Behind all readers, and behind their lifetime. */
-  async #prune({ node, pruned, last }: Node, places: Place[], now: number): Promise<void> {
+  async #prune({ node, pruned, last }: NodeRow, places: Place[], now: number): Promise<void> {
     const read = Math.min(last, ...places.map((place) => reachedIn(place, node)));
     const [oldest] = await this.#mysql.query<{ batch: number | null }>(sql`
       SELECT MAX(batch) AS batch FROM (
         SELECT batch, at FROM journal WHERE node = ${node} ORDER BY batch LIMIT ${PRUNED_AT_ONCE}
-      ) o WHERE at < ${now - READER_LIFETIME_MS}`);
-    const until = Math.max(read, oldest?.batch ?? 0);
+      ) o WHERE at < ${now - READER_LIFETIME_MS} OR (batch <= ${read} AND at < ${now - KEPT_MS})`);
+    const until = oldest?.batch ?? 0;
     if (until <= pruned) return;
     await this.#mysql.transaction((tx) =>
       tx.commit(
@@ -99,23 +102,16 @@ export class Journal {
   }
 
   /** A node that ended, left the cursors and is of no use to any; never the newest, from which the next one is numbered. */
-  async #retire(nodes: Node[], now: number): Promise<void> {
+  async #retire(nodes: NodeRow[], now: number): Promise<void> {
     const first = firstKept(nodes, now - 2 * READER_LIFETIME_MS);
     if (first > firstOf(nodes)) await this.#mysql.query(sql`DELETE FROM journal_node WHERE node < ${first}`);
   }
 
   /** Without the nodes that ended long ago, where they were read to their end. */
-  #cursorOf(place: Place, nodes: Node[]): string {
+  #cursorOf(place: Place, nodes: NodeRow[]): string {
     const kept = firstKept(nodes, this.#clock() - READER_LIFETIME_MS);
     const next = nodes.find(({ node, last }) => node >= kept || reachedIn(place, node) < last);
     return formatPlace({ before: Math.max(place.before, next?.node ?? 1), batchOf: place.batchOf });
-  }
-
-  #nodes(): Promise<Node[]> {
-    return this.#mysql.query<Node>(sql`
-      SELECT n.node, n.pruned, n.last_at AS lastAt,
-        GREATEST(n.pruned, COALESCE((SELECT MAX(j.batch) FROM journal j WHERE j.node = n.node), 0)) AS last
-      FROM journal_node n ORDER BY n.node`);
   }
 
   /** The batches up to the first missing one that may still come. */
@@ -128,8 +124,16 @@ export class Journal {
   }
 }
 
+/** All nodes, the oldest first. */
+export function journalNodes(mysql: Mysql): Promise<NodeRow[]> {
+  return mysql.query<NodeRow>(sql`
+    SELECT n.node, n.pruned, n.last_at AS lastAt,
+      GREATEST(n.pruned, COALESCE((SELECT MAX(j.batch) FROM journal j WHERE j.node = n.node), 0)) AS last
+    FROM journal_node n ORDER BY n.node`);
+}
+
 /** Not one that lies before what was forgotten, or after what was written. */
-function isPlace(place: Place, nodes: Node[]): boolean {
+function isPlace(place: Place, nodes: NodeRow[]): boolean {
   const known = new Set(nodes.map(({ node }) => node));
   if (place.before < firstOf(nodes) || place.before > lastOf(nodes)) return false;
   if ([...place.batchOf.keys()].some((node) => !known.has(node))) return false;
@@ -140,22 +144,22 @@ function isPlace(place: Place, nodes: Node[]): boolean {
 }
 
 /** The first node that has not ended before `since`, all of it read; at most the newest. */
-function firstKept(nodes: Node[], since: number): number {
+function firstKept(nodes: NodeRow[], since: number): number {
   const kept = nodes.find(({ last, pruned, lastAt }) => last !== pruned || lastAt >= since);
   return kept?.node ?? lastOf(nodes);
 }
 
-function lastOf(nodes: Node[]): number {
+function lastOf(nodes: NodeRow[]): number {
   return nodes.at(-1)?.node ?? 1;
 }
 
 /** Every node before this one is forgotten. */
-function firstOf(nodes: Node[]): number {
+function firstOf(nodes: NodeRow[]): number {
   return nodes[0]?.node ?? 1;
 }
 
 function batchesAfter(node: number, batch: number, limit: number): Sql {
-  return sql`SELECT node, batch, at, commits FROM journal WHERE node = ${node} AND batch > ${batch} ORDER BY batch LIMIT ${limit}`;
+  return sql`SELECT node, batch, at, news FROM journal WHERE node = ${node} AND batch > ${batch} ORDER BY batch LIMIT ${limit}`;
 }
 
 function newestBatches(node: number): Sql {
@@ -173,7 +177,7 @@ function mergeByTime(batches: Batch[]): Batch[] {
   return timed.sort((a, b) => a.time - b.time).map(({ batch }) => batch);
 }
 
-interface Node {
+export interface NodeRow {
   node: number;
   /** Batches up to here are forgotten. */
   pruned: number;
@@ -185,5 +189,5 @@ interface Batch {
   node: number;
   batch: number;
   at: number;
-  commits: string;
+  news: string;
 }

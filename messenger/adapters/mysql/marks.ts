@@ -1,15 +1,20 @@
 import type { Mysql, Result, Tx } from '#common/mysql/open.ts';
-import { anyOf, type Sql, sql } from '#common/mysql/sql.ts';
+import { type Sql, sql } from '#common/mysql/sql.ts';
 import { conversationKey } from '../../conversation-id.ts';
-import type { DeviceCursor, Marks, OpenedDevice, Position, Reached } from '../../ports.ts';
+import type { DeviceCursor, Marks, News, OpenedDevice, Position, Reached } from '../../ports.ts';
+import type { JournalLane } from './journal-lane.ts';
 import { positionsOf } from './log-reader.ts';
 
 /** The part of the message store that keeps how far people and their devices are. All of it bears to be run again. */
 export class MarkKeeper {
   readonly #mysql: Mysql;
+  readonly #lane: JournalLane;
+  readonly #clock: () => number;
 
-  constructor(mysql: Mysql) {
+  constructor(mysql: Mysql, lane: JournalLane, clock: () => number) {
     this.#mysql = mysql;
+    this.#lane = lane;
+    this.#clock = clock;
   }
 
   async saveCursors(cursors: DeviceCursor[]): Promise<Marks[]> {
@@ -20,31 +25,49 @@ export class MarkKeeper {
       conversationKey(conversation),
       seq,
     ]);
+    const saved = sql`INSERT INTO device_cursor (user, device, k, seq) VALUES ${rows} ON DUPLICATE KEY UPDATE seq = GREATEST(seq, VALUES(seq))`;
     const furthest = furthestOf(cursors);
-    return this.#mysql.transaction(async (tx) => {
+    return this.#lane.run(this.#clock(), async (tx) => {
       const [members] = await tx.run(lockMembers(furthest));
+      const find = markFinder(members);
       const moved = furthest.flatMap((reached) => {
-        const marks = markOf(members, reached);
+        const marks = find(reached);
         return marks !== undefined && marks.deliveredSeq < reached.seq
           ? [{ ...marks, deliveredSeq: reached.seq }]
           : [];
       });
-      await tx.commit(
-        sql`INSERT INTO device_cursor (user, device, k, seq) VALUES ${rows} ON DUPLICATE KEY UPDATE seq = GREATEST(seq, VALUES(seq))`,
-        ...moved.map(
-          ({ member, conversation, deliveredSeq }) =>
-            sql`UPDATE member SET delivered_seq = ${deliveredSeq} WHERE user = ${member} AND k = ${conversationKey(conversation)}`,
-        ),
-      );
-      return moved;
+      return { result: moved, writes: [saved, ...moved.map(deliver)], news: newsOf(moved) };
     });
   }
 
-  markRead(reads: Reached[]): Promise<(Marks | undefined)[]> {
-    return this.#mysql.transaction(async (tx) => {
-      const marks: (Marks | undefined)[] = [];
-      for (const read of reads) marks.push(await markOne(tx, read));
-      return marks;
+  async markRead(reads: Reached[]): Promise<(Marks | undefined)[]> {
+    if (reads.length === 0) return [];
+    return this.#lane.run(this.#clock(), async (tx) => {
+      const [entries, members] = await tx.run(messagesAt(reads), lockMembers(furthestOf(reads)));
+      const find = markFinder(members);
+      const messagesOf = messageCounts(entries);
+      const moved = new Map<string, Marks & { messagesSoFar: number }>();
+      for (const { user, conversation, seq } of reads) {
+        const messagesSoFar = messagesOf(conversation, seq);
+        const marks = moved.get(keyOf(user, conversation)) ?? find({ user, conversation });
+        if (messagesSoFar !== undefined && marks !== undefined && marks.readSeq < seq)
+          moved.set(keyOf(user, conversation), { ...marks, readSeq: seq, messagesSoFar });
+      }
+      const revisions = await nextRevisions(tx, [...moved.values()]);
+      const after = new Map(
+        Array.from(moved, ([key, { messagesSoFar, ...marks }]) => {
+          return [key, { ...marks, revision: revisions.get(marks.member) ?? 0 }];
+        }),
+      );
+      const writes = Array.from(after, ([key, marks]) => read(marks, moved.get(key)?.messagesSoFar ?? 0));
+      return {
+        result: reads.map(({ user, conversation, seq }) => {
+          if (messagesOf(conversation, seq) === undefined) return undefined;
+          return after.get(keyOf(user, conversation)) ?? find({ user, conversation });
+        }),
+        writes,
+        news: newsOf([...after.values()]),
+      };
     });
   }
 
@@ -70,57 +93,79 @@ export class MarkKeeper {
   }
 }
 
-async function markOne(tx: Tx, { user, conversation, seq }: Reached): Promise<Marks | undefined> {
-  const key = conversationKey(conversation);
-  const [entries, members] = await tx.run(
-    sql`SELECT messages_so_far AS messagesSoFar FROM entry WHERE k = ${key} AND seq = ${seq}`,
-    lockMembers([{ user, conversation, seq }]),
+/** One more for each person whose marks move. */
+async function nextRevisions(tx: Tx, moved: Marks[]): Promise<Map<string, number>> {
+  const users = [...new Set(moved.map(({ member }) => member))].sort();
+  if (users.length === 0) return new Map();
+  const [, rows] = await tx.run(
+    sql`INSERT INTO person (user, revision) VALUES ${users.map((user) => [user, 1])} ON DUPLICATE KEY UPDATE revision = revision + 1`,
+    sql`SELECT user, revision FROM person WHERE user IN (${users})`,
   );
-  const entry = entries?.[0] as { messagesSoFar: number } | undefined;
-  const marks = markOf(members, { user, conversation });
-  if (entry === undefined || marks === undefined || marks.readSeq >= seq) return entry && marks;
-  const [, persons] = await tx.run(
-    sql`INSERT INTO person (user, revision) VALUES ${[[user, 1]]} ON DUPLICATE KEY UPDATE revision = revision + 1`,
-    sql`SELECT revision FROM person WHERE user = ${user}`,
-  );
-  const [{ revision }] = persons as unknown[] as [{ revision: number }];
-  await tx.run(
-    sql`UPDATE member SET read_seq = ${seq}, read_messages = ${entry.messagesSoFar}, revision = ${revision}
-        WHERE user = ${user} AND k = ${key}`,
-  );
-  return { ...marks, readSeq: seq, revision };
+  return new Map((rows as unknown[] as PersonRow[]).map(({ user, revision }) => [user, revision]));
 }
 
-/** The furthest cursor of each person in each conversation, in key order, like everybody locks them. */
-function furthestOf(cursors: DeviceCursor[]): Reached[] {
+function deliver({ member, conversation, deliveredSeq }: Marks): Sql {
+  return sql`UPDATE member SET delivered_seq = ${deliveredSeq} WHERE user = ${member} AND k = ${conversationKey(conversation)}`;
+}
+
+function read({ member, conversation, readSeq, revision }: Marks, messagesSoFar: number): Sql {
+  return sql`UPDATE member SET read_seq = ${readSeq}, read_messages = ${messagesSoFar}, revision = ${revision}
+             WHERE user = ${member} AND k = ${conversationKey(conversation)}`;
+}
+
+function newsOf(marks: Marks[]): News | undefined {
+  return marks.length === 0 ? undefined : { commits: [], marks };
+}
+
+function messagesAt(reads: Reached[]): Sql {
+  const places = reads.map(({ conversation, seq }) => [conversationKey(conversation), seq]);
+  return sql`SELECT k, seq, messages_so_far AS messagesSoFar FROM entry WHERE (k, seq) IN (${places})`;
+}
+
+function messageCounts(
+  entries: Result | undefined,
+): (conversation: string, seq: number) => number | undefined {
+  const rows = entries as unknown[] as { k: Uint8Array; seq: number; messagesSoFar: number }[];
+  const counts = new Map(rows.map(({ k, seq, messagesSoFar }) => [`${seq} ${hex(k)}`, messagesSoFar]));
+  return (conversation, seq) => counts.get(`${seq} ${hex(conversationKey(conversation))}`);
+}
+
+function keyOf(user: string, conversation: string): string {
+  return `${user} ${conversation}`;
+}
+
+function hex(key: Uint8Array): string {
+  return Buffer.from(key).toString('hex');
+}
+
+/** The furthest that each person has come in each conversation, in key order, like everybody locks them. */
+function furthestOf(reached: Reached[]): Reached[] {
   const furthest = new Map<string, Reached>();
-  for (const { user, conversation, seq } of cursors) {
-    const id = `${user} ${conversation}`;
-    furthest.set(id, { user, conversation, seq: Math.max(seq, furthest.get(id)?.seq ?? 0) });
+  for (const { user, conversation, seq } of reached) {
+    const key = keyOf(user, conversation);
+    furthest.set(key, { user, conversation, seq: Math.max(seq, furthest.get(key)?.seq ?? 0) });
   }
   return [...furthest.values()];
 }
 
-/** The conversation is named by its key in `member`; its id is put back by `markOf`. */
+/** The server locks the rows in the order of the primary key, whatever the order of the list. */
 function lockMembers(reached: Reached[]): Sql {
-  const rows = reached.map(
-    ({ user, conversation }) => sql`(user = ${user} AND k = ${conversationKey(conversation)})`,
-  );
+  const keys = reached.map(({ user, conversation }) => [user, conversationKey(conversation)]);
   return sql`SELECT user, k, read_seq AS readSeq, delivered_seq AS deliveredSeq, revision FROM member
-             WHERE ${anyOf(rows)} ORDER BY user, k FOR UPDATE`;
+             WHERE (user, k) IN (${keys}) ORDER BY user, k FOR UPDATE`;
 }
 
-function markOf(
-  members: Result | undefined,
-  { user, conversation }: Omit<Reached, 'seq'>,
-): Marks | undefined {
-  const key = conversationKey(conversation);
-  const row = (members as unknown[] as MemberRow[]).find(
-    (m) => m.user === user && Buffer.compare(m.k, key) === 0,
+/** The rows name a conversation by its key only; the id comes back from who asks. */
+function markFinder(members: Result | undefined): (of: Omit<Reached, 'seq'>) => Marks | undefined {
+  const rows = new Map(
+    (members as unknown[] as MemberRow[]).map((row) => [keyOf(row.user, hex(row.k)), row]),
   );
-  if (row === undefined) return undefined;
-  const { readSeq, deliveredSeq, revision } = row;
-  return { conversation, member: user, readSeq, deliveredSeq, revision };
+  return ({ user, conversation }) => {
+    const row = rows.get(keyOf(user, hex(conversationKey(conversation))));
+    if (row === undefined) return undefined;
+    const { readSeq, deliveredSeq, revision } = row;
+    return { conversation, member: user, readSeq, deliveredSeq, revision };
+  };
 }
 
 function startAtEnds(user: string, device: string): Sql {
@@ -138,3 +183,8 @@ function marksSince(user: string, revision: number): Sql {
 }
 
 type MemberRow = Omit<Marks, 'conversation' | 'member'> & { user: string; k: Uint8Array };
+
+interface PersonRow {
+  user: string;
+  revision: number;
+}

@@ -73,7 +73,7 @@ export const SCHEMA: Schema = {
           node BIGINT NOT NULL,
           batch BIGINT NOT NULL,
           at BIGINT NOT NULL,
-          commits MEDIUMTEXT ${TEXT},
+          news MEDIUMTEXT ${TEXT},
           PRIMARY KEY (node, batch)
         );
         CREATE TABLE IF NOT EXISTS journal_reader (

@@ -1,0 +1,65 @@
+import type { Mysql, Tx } from '#common/mysql/open.ts';
+import { type Sql, sql } from '#common/mysql/sql.ts';
+import type { News } from '../../ports.ts';
+import type { JournalNode } from './journal-node.ts';
+
+/** What a transaction, having read what it must under its locks, is to write. */
+export interface Planned<T> {
+  result: T;
+  writes: Sql[];
+  /** What others must hear of it; without, nothing is journalled, and `writes` must bear to be run again. */
+  news: News | undefined;
+}
+
+/** Transactions of one node, one at a time in the order of the calls, each with its row in the journal. */
+export class JournalLane {
+  readonly #mysql: Mysql;
+  readonly #node: JournalNode;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(mysql: Mysql, node: JournalNode) {
+    this.#mysql = mysql;
+    this.#node = node;
+  }
+
+  /** `plan` runs again from the start where a transaction was in the way or its connection broke. */
+  run<T>(now: number, plan: (tx: Tx) => Promise<Planned<T>>): Promise<T> {
+    const result = this.#last.then(() => this.#run(now, plan));
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  async #run<T>(now: number, plan: (tx: Tx) => Promise<Planned<T>>): Promise<T> {
+    const place = await this.#node.nextPlace(now);
+    let sent: Planned<T> | undefined;
+    try {
+      return await this.#mysql.transaction(async (tx) => {
+        const planned = await plan(tx);
+        // An earlier run may have committed and its answer got lost. Under these locks it has, or it never will.
+        if (sent !== undefined && (await isWritten(tx, place))) return sent.result;
+        sent = planned.news && planned;
+        const rows = planned.news === undefined ? [] : [journalRow(planned.news, place, now)];
+        if (planned.writes.length > 0) await tx.commit(...planned.writes, ...rows);
+        return planned.result;
+      });
+    } finally {
+      // Also where it is not known whether it was written: its number is not given to another batch.
+      if (sent !== undefined) this.#node.used(place.batch);
+    }
+  }
+}
+
+/** A batch's place in the journal. */
+interface Place {
+  node: number;
+  batch: number;
+}
+
+async function isWritten(tx: Tx, { node, batch }: Place): Promise<boolean> {
+  const [rows] = await tx.run(sql`SELECT 1 FROM journal WHERE node = ${node} AND batch = ${batch}`);
+  return (rows?.length ?? 0) > 0;
+}
+
+function journalRow(news: News, { node, batch }: Place, now: number): Sql {
+  return sql`INSERT INTO journal (node, batch, at, news) VALUES ${[[node, batch, now, JSON.stringify(news)]]}`;
+}

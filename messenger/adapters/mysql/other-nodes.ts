@@ -1,0 +1,110 @@
+import type { Mysql } from '#common/mysql/open.ts';
+import { type Sql, sql } from '#common/mysql/sql.ts';
+import type { News, SharedLog } from '../../ports.ts';
+import { journalNodes, type NodeRow } from './journal.ts';
+
+/** A batch whose number was passed over may still come: its COMMIT may be on the way to a server that stands still. */
+const MAY_COME_MS = 15_000;
+const BATCHES_AT_ONCE = 200;
+/** How far behind a node's newest batch one that may still come is looked for at the beginning. */
+const NEWEST = 100;
+
+/** What other nodes have written to the journal, read as it comes, see SharedLog. */
+export class OtherNodes implements SharedLog {
+  readonly #mysql: Mysql;
+  readonly #isOwn: (node: number) => boolean;
+  readonly #clock: () => number;
+  /** The newest batch of each node that was read. */
+  readonly #reached = new Map<number, number>();
+  /** Batches before that which were not there. */
+  #missing: Missing[] = [];
+  #hasBegun = false;
+
+  constructor(mysql: Mysql, isOwn: (node: number) => boolean, clock: () => number) {
+    this.#mysql = mysql;
+    this.#isOwn = isOwn;
+    this.#clock = clock;
+  }
+
+  async news(): Promise<News | undefined> {
+    const nodes = (await journalNodes(this.#mysql)).filter(({ node }) => !this.#isOwn(node));
+    if (!this.#hasBegun) return this.#begin(nodes);
+    if (nodes.some(({ node, pruned }) => pruned > this.#reachedOf(node))) {
+      await this.#begin(nodes);
+      return undefined;
+    }
+    const all: News = { commits: [], marks: [] };
+    for (let more = nodes; more.length > 0; ) {
+      const rows = await this.#batches(more);
+      for (const { news } of rows) {
+        const { commits, marks } = JSON.parse(news) as News;
+        all.commits.push(...commits);
+        all.marks.push(...marks);
+      }
+      more = more.filter((node) => rows.filter((row) => row.node === node.node).length >= BATCHES_AT_ONCE);
+    }
+    return all;
+  }
+
+  async #begin(nodes: NodeRow[]): Promise<News> {
+    const newest = nodes.map(
+      ({ node, last }) =>
+        sql`SELECT node, batch, '' AS news FROM journal WHERE node = ${node} AND batch > ${last - NEWEST} AND batch <= ${last} ORDER BY batch`,
+    );
+    const results = newest.length === 0 ? [] : await this.#mysql.queries(...newest);
+    this.#missing = [];
+    for (const [i, { node, last }] of nodes.entries()) {
+      const rows = (results[i] ?? []) as unknown[] as BatchRow[];
+      this.#reached.set(node, (rows[0]?.batch ?? last + 1) - 1);
+      for (const row of rows) this.#passOver(row);
+      this.#reached.set(node, last);
+    }
+    this.#hasBegun = true;
+    return { commits: [], marks: [] };
+  }
+
+  /** What is new of these nodes, and what was missing and has come, in one round trip. */
+  async #batches(nodes: NodeRow[]): Promise<BatchRow[]> {
+    const news = nodes
+      .filter(({ node, last }) => last > this.#reachedOf(node))
+      .map(({ node }) => batchesAfter(node, this.#reachedOf(node)));
+    const awaited = this.#missing.map(({ node, batch }) => [node, batch]);
+    if (awaited.length > 0)
+      news.push(sql`SELECT node, batch, news FROM journal WHERE (node, batch) IN (${awaited})`);
+    if (news.length === 0) return [];
+    const rows = (await this.#mysql.queries(...news)).flat() as unknown[] as BatchRow[];
+    for (const row of rows) this.#passOver(row);
+    const since = this.#clock() - MAY_COME_MS;
+    const came = new Set(rows.map(({ node, batch }) => `${node}:${batch}`));
+    this.#missing = this.#missing.filter((m) => m.noticedAt > since && !came.has(`${m.node}:${m.batch}`));
+    return rows;
+  }
+
+  /** Notes the batch as read, and those between it and the one before it as missing. */
+  #passOver({ node, batch }: BatchRow): void {
+    const reached = this.#reachedOf(node);
+    for (let missing = reached + 1; missing < batch; missing++)
+      this.#missing.push({ node, batch: missing, noticedAt: this.#clock() });
+    this.#reached.set(node, Math.max(reached, batch));
+  }
+
+  #reachedOf(node: number): number {
+    return this.#reached.get(node) ?? 0;
+  }
+}
+
+function batchesAfter(node: number, batch: number): Sql {
+  return sql`SELECT node, batch, news FROM journal WHERE node = ${node} AND batch > ${batch} ORDER BY batch LIMIT ${BATCHES_AT_ONCE}`;
+}
+
+interface BatchRow {
+  node: number;
+  batch: number;
+  news: string;
+}
+
+interface Missing {
+  node: number;
+  batch: number;
+  noticedAt: number;
+}
