@@ -1,4 +1,4 @@
-import { ServiceError } from '#common/errors.ts';
+import { type Reason, ServiceError, toServiceError } from '#common/errors.ts';
 import type { Identity } from '#common/identity/access-token.ts';
 import { canonicalUsername, isReservedUsername } from '#common/username.ts';
 import { acceptablePassword, type PasswordHasher } from './passwords.ts';
@@ -34,7 +34,16 @@ export class Accounts {
    * Without `lifetime` (seconds) the session can be refreshed.
    * @throws ServiceError BAD_CREDENTIALS, the same for a wrong user as for a wrong password, RATE_LIMITED, OVERLOADED.
    */
-  async login({ username: raw, password, device, address, lifetime }: Login): Promise<Grant> {
+  async login(login: Login): Promise<Grant> {
+    try {
+      return await this.#login(login);
+    } catch (error) {
+      this.#parts.onRefused?.(toServiceError(error).reason);
+      throw error;
+    }
+  }
+
+  async #login({ username: raw, password, device, address, lifetime }: Login): Promise<Grant> {
     const { store, sessions, throttle } = this.#parts;
     // Cut, because the budgets of the throttle are kept by this name.
     const username = canonicalOrRaw(raw.slice(0, 256));
@@ -42,7 +51,7 @@ export class Accounts {
     const passwordHash = await this.#check(account, password, (check) =>
       throttle.login(username, address, check),
     );
-    await sessions.dropIdle();
+    await Promise.all([sessions.dropIdle(), throttle.dropUnused()]);
     const { session, grant } = sessions.prepare(username, device, lifetime);
     if (!(await store.openSession(session, passwordHash))) throw new ServiceError('BAD_CREDENTIALS');
     return grant;
@@ -105,6 +114,8 @@ export interface AccountsParts {
   /** Raised when sessions ended. */
   ended: Signal;
   clock: () => number;
+  /** Hears of each login that is refused. */
+  onRefused?: (reason: Reason) => void;
 }
 
 /** Runs a check of a password within the budgets that it counts against. */

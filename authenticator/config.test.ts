@@ -12,6 +12,8 @@ describe('the authenticator’s configuration', () => {
       host: '127.0.0.1',
       port: 8081,
       dataDir: './data',
+      accountsUrl: 'sqlite:',
+      busUrl: 'local:',
       serviceSecret: SECRET.CHATTERBOX_SERVICE_SECRET,
       issuer: 'chatterbox',
       audience: 'chatterbox',
@@ -28,6 +30,8 @@ describe('the authenticator’s configuration', () => {
     const config = readConfig({
       ...SECRET,
       DATA_DIR: '/var/lib/chatterbox',
+      CHATTERBOX_ACCOUNTS_URL: 'mysql://user:password@db/accounts',
+      CHATTERBOX_BUS_URL: 'nats://bus:4222',
       CHATTERBOX_AUTH_HOST: '0.0.0.0',
       CHATTERBOX_AUTH_PORT: '0',
       CHATTERBOX_ISSUER: 'https://id.example.org',
@@ -41,6 +45,8 @@ describe('the authenticator’s configuration', () => {
       host: '0.0.0.0',
       port: 0,
       dataDir: '/var/lib/chatterbox',
+      accountsUrl: 'mysql://user:password@db/accounts',
+      busUrl: 'nats://bus:4222',
       serviceSecret: SECRET.CHATTERBOX_SERVICE_SECRET,
       issuer: 'https://id.example.org',
       audience: 'chat',
@@ -76,6 +82,7 @@ describe('the authenticator’s configuration', () => {
     const problems = problemsOf({
       CHATTERBOX_SERVICE_SECRET: 'short',
       CHATTERBOX_AUTH_PORT: '65536',
+      CHATTERBOX_ACCOUNTS_URL: 'mysql://db',
       CHATTERBOX_ACCESS_TOKEN_SECONDS: '0',
       CHATTERBOX_LOGIN_ATTEMPTS: 'many',
       CHATTERBOX_TRUST_PROXY: '10.0.0.0/8, proxy.example.org, 10.0.0.0/33, 0.0.0.0/0',
@@ -84,6 +91,7 @@ describe('the authenticator’s configuration', () => {
     const names = problems.map((problem) => problem.split(/[ :]/)[0]);
     assert.deepEqual(names, [
       'CHATTERBOX_AUTH_PORT',
+      'CHATTERBOX_ACCOUNTS_URL',
       'CHATTERBOX_SERVICE_SECRET',
       'CHATTERBOX_ACCESS_TOKEN_SECONDS',
       'CHATTERBOX_LOGIN_ATTEMPTS',

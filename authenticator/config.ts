@@ -8,6 +8,10 @@ export interface AuthenticatorConfig {
   /** 0 takes a free one. */
   port: number;
   dataDir: string;
+  /** Where accounts are kept: `sqlite:`, in the data folder, or `mysql://...`. */
+  accountsUrl: string;
+  /** How authenticators tell each other of news: `local:`, or `nats://...`. */
+  busUrl: string;
   serviceSecret: string;
   issuer: string;
   audience: string;
@@ -31,6 +35,8 @@ export function readConfig(env: Env): Readonly<AuthenticatorConfig> {
     host: reader.text('CHATTERBOX_AUTH_HOST', '127.0.0.1'),
     port: reader.port('CHATTERBOX_AUTH_PORT', 8081),
     dataDir,
+    accountsUrl: reader.storeUrl('CHATTERBOX_ACCOUNTS_URL', 'sqlite:', ['mysql:']),
+    busUrl: reader.busUrl(),
     serviceSecret: readServiceSecret(reader, dataDir),
     issuer: reader.text('CHATTERBOX_ISSUER', 'chatterbox'),
     audience: reader.text('CHATTERBOX_AUDIENCE', 'chatterbox'),

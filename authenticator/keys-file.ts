@@ -5,8 +5,10 @@ import {
   type KeyObject,
   randomUUID,
 } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { z } from 'zod';
+import { makeFolder } from '#common/data-folder.ts';
 
 /** A private JWK; `nbf` (seconds since the epoch) is when it begins to sign. */
 const Key = z.object({
@@ -24,9 +26,12 @@ const File = z.object({ keys: z.array(Key).min(1) });
 const OVERLAP_S = 60;
 /** The longest token lives 30 days: a key stays published that long, and a day, after its successor took over. */
 const RETIRE_S = 31 * 86_400;
-/** Makes the file of keys with a first one, readable by its owner only, unless it is there. */
+
+/** Makes the file of keys with a first one, readable by its owner only, unless it is there: of several who make it at once the first has made it. */
 export function ensureKeys(path: string, now: number): void {
-  if (!existsSync(path)) save(path, [newKey(Math.floor(now / 1000))]);
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  save(path, [newKey(Math.floor(now / 1000))], linkUnlessThere);
 }
 
 /**
@@ -86,16 +91,25 @@ function newKey(nbf: number): Jwk {
 }
 
 /** By a rename: a reader sees the old file or the new one. */
-function save(path: string, keys: Jwk[]): void {
+function save(path: string, keys: Jwk[], place: (draft: string, path: string) => void = renameSync): void {
   const draft = `${path}.${randomUUID()}`;
   try {
     writeFileSync(draft, JSON.stringify({ keys }, undefined, 2), { mode: 0o600 });
-    renameSync(draft, path);
+    place(draft, path);
   } catch (cause) {
     if (existsSync(draft)) rmSync(draft);
     const { code } = cause as NodeJS.ErrnoException;
     throw new Error(`the signing keys in ${path} cannot be written: ${code}; nothing was changed`, { cause });
   }
+}
+
+function linkUnlessThere(draft: string, path: string): void {
+  try {
+    linkSync(draft, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  rmSync(draft);
 }
 
 type Jwk = z.infer<typeof Key>;

@@ -1,9 +1,10 @@
 /**
  * Accounts, login sessions, revocations and failed logins. Every method is one transaction: durable when it returns,
- * and as if never called when it throws. Times are ms since the epoch unless said otherwise, and are passed in.
+ * and as if never called when it throws. The exception is UNAVAILABLE from a store that other nodes share: it may have gone away between a
+ * commit and its answer, and whoever asks again finds out (`createAccount`: the name is taken). Times are ms since the epoch unless said otherwise, and are passed in.
  */
 export interface AccountStore {
-  /** Adds the account, its first session, and that `address` knows it. False, and nothing changed, when the name is taken. */
+  /** Adds the account, its first session, and that `address` knows it from then on. False, and nothing changed, when the name is taken. */
   createAccount(account: Account, session: NewSession, address: string): Promise<boolean>;
   account(username: string): Promise<Account | undefined>;
   /** Replaces the hash if it still is `from`. */
@@ -33,8 +34,12 @@ export interface AccountStore {
   accountsAfter(seq: number, limit: number): Promise<Sequenced<Account>[]>;
   /** Revocations in the order of their commits, after `seq`, whose `until` (seconds) lies after `since`. */
   revocationsAfter(seq: number, since: number, limit: number): Promise<Sequenced<Revocation>[]>;
-  /** Whether the account has registered, or given the right password, from this address before. */
-  knows(username: string, address: string): Promise<boolean>;
+  /** The `seq` of the newest account and of the newest revocation, 0 before the first. They rise with every commit that adds one. */
+  ends(): Promise<FeedEnds>;
+  /** Whether the account has registered, or given the right password, from this address at `since` or later. */
+  knows(username: string, address: string, since: number): Promise<boolean>;
+  /** Forgets which addresses the accounts have not used since `before`, some hundreds at once at most; how many. */
+  dropAddresses(before: number): Promise<number>;
   /**
    * Counts an attempt against all budgets, or against none: then the answer is how long to wait, ms, else 0. Counting
    * comes first, so that a thousand guesses at once are not all let in.
@@ -121,6 +126,11 @@ export interface Revocation {
 }
 
 export type Sequenced<T> = T & { seq: number };
+
+export interface FeedEnds {
+  accounts: number;
+  revocations: number;
+}
 
 export interface Budget {
   key: string;

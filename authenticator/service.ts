@@ -1,21 +1,27 @@
-import { join } from 'node:path';
-import { openDataFolder } from '#common/data-folder.ts';
+import type { Bus } from '#common/bus/bus.ts';
+import { openBus } from '#common/bus/open.ts';
+import { httpMetrics } from '#common/http/metrics.ts';
 import { startHttpServer } from '#common/http/server.ts';
+import type { Running } from '#common/lifecycle.ts';
 import { createLog, type Log } from '#common/log.ts';
+import { Metrics } from '#common/metrics.ts';
 import { Accounts } from './accounts.ts';
-import { openSqliteStore } from './adapters/accounts-sqlite.ts';
 import type { AuthenticatorConfig } from './config.ts';
+import { FeedWatch } from './feed-watch.ts';
 import { createAuthenticatorApp } from './http/app.ts';
 import { SigningKeys } from './keys.ts';
 import { ensureKeys } from './keys-file.ts';
+import { loginMetrics } from './metrics.ts';
+import { type OpenFile, openStore } from './open-store.ts';
 import { PasswordHasher } from './passwords.ts';
-import type { AccountStore } from './ports.ts';
 import { Sessions } from './sessions.ts';
 import { Signal } from './signal.ts';
 import { Throttle } from './throttle.ts';
 import { Tokens } from './tokens.ts';
 
-export interface Authenticator extends AsyncDisposable {
+export { accountSchema } from './open-store.ts';
+
+export interface Authenticator extends Running {
   /** `http://host:port`. */
   url: string;
 }
@@ -25,10 +31,19 @@ export interface AuthenticatorOverrides {
   clock?: () => number;
   log?: Log;
   hasher?: PasswordHasher;
-  openStore?: ((path: string) => Promise<AccountStore & AsyncDisposable>) | undefined;
+  /** Where our numbers go. */
+  metrics?: Metrics;
+  /** Opens the file of accounts. */
+  openStore?: OpenFile | undefined;
+  /** Closed by whoever made it. */
+  bus?: Bus | undefined;
 }
 
-/** Everything that the authenticator consists of, wired. Disposing ends the feeds and finishes the requests in flight. */
+/**
+ * Everything that the authenticator consists of, wired. It listens before its database is there, and answers UNAVAILABLE until then.
+ * Disposing ends the feeds and finishes the requests in flight.
+ * @throws CannotOpenError when the database refuses us for good.
+ */
 export async function startAuthenticator(
   config: AuthenticatorConfig,
   overrides: AuthenticatorOverrides = {},
@@ -37,28 +52,54 @@ export async function startAuthenticator(
     clock = Date.now,
     log = createLog('authenticator', config.logLevel),
     hasher = new PasswordHasher(),
-    openStore = openSqliteStore,
+    metrics = new Metrics(),
   } = overrides;
   await using parts = new AsyncDisposableStack();
-  const folder = parts.use(openDataFolder(config.dataDir, 'authenticator'));
-  const store = parts.use(await openStore(join(folder.path, 'accounts.db')));
+  const opened = parts.use(await openStore(config, log, overrides.openStore));
+  const { store } = opened;
 
-  if (config.makesKeys) ensureKeys(config.signingKeys, clock());
+  if (config.makesKeys) {
+    if (opened.isShared)
+      log.warn(
+        `CHATTERBOX_SIGNING_KEYS is not set: the keys in ${config.signingKeys} are this node's alone, and other authenticators refuse its tokens`,
+      );
+    ensureKeys(config.signingKeys, clock());
+  }
   const keys = new SigningKeys(config.signingKeys, clock, log);
   const tokens = new Tokens(keys, config, config.serviceSecret);
 
-  const registered = new Signal();
-  const ended = new Signal();
+  const { registered, ended } = opened.isShared ? watch() : { registered: new Signal(), ended: new Signal() };
   const sessions = new Sessions(store, tokens, config.accessTokenSeconds, ended, clock);
   const throttle = new Throttle(store, config.loginAttempts, clock);
-  const accounts = new Accounts({ store, hasher, sessions, throttle, registered, ended, clock });
+  const counted = metrics.of('authenticator');
+  const onRefused = loginMetrics(counted);
+  const accounts = new Accounts({ store, hasher, sessions, throttle, registered, ended, clock, onRefused });
 
   const stop = new AbortController();
   const feeds = { store, registered, ended, clock, stop: stop.signal };
-  const app = createAuthenticatorApp({ config, accounts, sessions, keys, feeds, log });
+  const app = createAuthenticatorApp({
+    config,
+    accounts,
+    sessions,
+    keys,
+    feeds,
+    storeName: opened.name,
+    onAnswered: httpMetrics(counted),
+    log,
+  });
   const server = parts.use(await startHttpServer(app, config.host, config.port));
   parts.defer(() => stop.abort());
+  await opened.firstTry();
 
   const running = parts.move();
-  return { url: server.url, [Symbol.asyncDispose]: () => running.disposeAsync() };
+  return {
+    url: server.url,
+    ...(opened.failed && { failed: opened.failed }),
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+
+  function watch(): FeedWatch {
+    const bus = overrides.bus ?? parts.use(openBus(config.busUrl, log));
+    return parts.use(new FeedWatch(store, bus, log));
+  }
 }

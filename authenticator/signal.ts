@@ -1,14 +1,27 @@
 /** Wakes whoever follows a feed: says only "look again". */
 export class Signal {
+  readonly #announce: () => void;
   #raised = 0;
   readonly #waiting = new Set<() => void>();
+
+  /** `announce` tells the other nodes. */
+  constructor(announce: () => void = () => {}) {
+    this.#announce = announce;
+  }
 
   /** How often it was raised. Take it before looking, so that nothing is missed in between. */
   get count(): number {
     return this.#raised;
   }
 
+  /** There is news of our own. */
   raise(): void {
+    this.hear();
+    this.#announce();
+  }
+
+  /** There may be news of another node. */
+  hear(): void {
     this.#raised++;
     for (const wake of this.#waiting) wake();
   }

@@ -12,12 +12,16 @@ const FORGET_MS = 15 * 60_000;
 const REGISTRATIONS_PER_HOUR = 1_000;
 const HOUR_MS = 3_600_000;
 
+/** An account that has not logged in from an address for so long is a stranger there again. */
+const KNOWN_FOR_MS = 180 * 86_400_000;
+
 /** Short, because somebody else behind the same address may use it up again and again. */
 const KNOWN_CEILING_MS = 5_000;
 
 /**
- * Slows guessing, and locks nobody out. An address knows an account that has registered or given its password there.
- * A login counts against the pair of account and address. One at an account that the address does not know counts against two
+ * Slows guessing. No wait is longer than a minute, but everybody has to wait who shares a budget with a guesser: whoever is next after the
+ * wait gets in, and that may be the guesser again. An address knows an account that has registered or given its password there in the
+ * last 180 days. A login counts against the pair of account and address. One at an account that the address does not know counts against two
  * wide budgets too: the address, whatever the account, and the account, whatever the address. A known pair neither asks
  * nor feeds those, so that guessers elsewhere or at other accounts do not slow it, and nobody holds
  * strangers up by failing at an account of their own. Its wait is short: about one guess in 5 s is let through for ever.
@@ -39,7 +43,7 @@ export class Throttle {
    * @throws ServiceError RATE_LIMITED before anything is hashed.
    */
   async login(username: string, address: string, check: Check): Promise<boolean> {
-    const isKnown = await this.#store.knows(username, address);
+    const isKnown = await this.#store.knows(username, address, this.#clock() - KNOWN_FOR_MS);
     const pair = { key: `pair ${username} ${address}`, free: this.#free };
     const budgets = isKnown
       ? [{ ...pair, ceilingMs: KNOWN_CEILING_MS }]
@@ -70,6 +74,11 @@ export class Throttle {
     const key = `registration ${address} ${Math.floor(now / HOUR_MS)}`;
     const budgets = [{ key, free: REGISTRATIONS_PER_HOUR, ceilingMs: 60_000 }];
     return this.#admitted({ username, address, budgets, now, forgetMs: HOUR_MS }, work);
+  }
+
+  /** Sweeps away some of the addresses that their accounts no longer use. Called now and then. */
+  async dropUnused(): Promise<void> {
+    await this.#store.dropAddresses(this.#clock() - KNOWN_FOR_MS);
   }
 
   async #guarded(attempt: Attempt, check: Check): Promise<boolean> {

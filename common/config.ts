@@ -116,13 +116,22 @@ export class ConfigReader {
   }
 
   /** Where something is kept: `sqlite:`, or a URL of one of the schemes with host and path. It may hold a password, so it is not shown. */
-  storeUrl(name: Setting, fallback: string, schemes: readonly string[]): string {
+  storeUrl(
+    name: Setting,
+    fallback: string,
+    schemes: readonly string[],
+    database: 'required' | 'optional' = 'required',
+  ): string {
     const raw = this.#env[name] || fallback;
     const url = URL.parse(raw);
     const isServer =
-      url !== null && schemes.includes(url.protocol) && url.hostname !== '' && url.pathname.length > 1;
+      url !== null &&
+      schemes.includes(url.protocol) &&
+      url.hostname !== '' &&
+      (database === 'optional' || url.pathname.length > 1);
     if (raw === 'sqlite:' || isServer) return raw;
-    const servers = schemes.map((scheme) => `${scheme}//user:password@host:port/database`);
+    const path = database === 'optional' ? '' : '/database';
+    const servers = schemes.map((scheme) => `${scheme}//user:password@host:port${path}`);
     this.problem(`${name} must be sqlite: or ${servers.join(' or ')}`);
     return fallback;
   }

@@ -26,6 +26,7 @@ export class Eventually<T extends AsyncDisposable> implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #opened = Promise.withResolvers<T>();
   readonly #tried = Promise.withResolvers<void>();
+  readonly #failed = Promise.withResolvers<never>();
   readonly #trying: Promise<void>;
   #value: T | undefined;
   #problem: string | undefined;
@@ -33,7 +34,7 @@ export class Eventually<T extends AsyncDisposable> implements AsyncDisposable {
   constructor(options: EventuallyOptions<T>) {
     this.name = options.name;
     this.#options = options;
-    for (const promise of [this.#opened.promise, this.#tried.promise]) promise.catch(() => {});
+    for (const { promise } of [this.#opened, this.#tried, this.#failed]) promise.catch(() => {});
     this.#trying = this.#tryOnAndOn();
   }
 
@@ -66,11 +67,9 @@ export class Eventually<T extends AsyncDisposable> implements AsyncDisposable {
     return this.#tried.promise;
   }
 
-  /** Rejects with CannotOpenError when it was refused for good, however late; else never settles. */
+  /** Rejects with CannotOpenError when it was refused for good, however late; else never settles. Nobody has to listen. */
   get failed(): Promise<never> {
-    return new Promise((_, reject) => {
-      this.#opened.promise.catch((error) => error instanceof CannotOpenError && reject(error));
-    });
+    return this.#failed.promise;
   }
 
   async #tryOnAndOn(): Promise<void> {
@@ -100,8 +99,7 @@ export class Eventually<T extends AsyncDisposable> implements AsyncDisposable {
   #giveUp(error: CannotOpenError): void {
     this.#problem = error.message;
     this.#options.log.fatal(error.message);
-    this.#opened.reject(error);
-    this.#tried.reject(error);
+    for (const { reject } of [this.#opened, this.#tried, this.#failed]) reject(error);
   }
 
   /** Waits for a try in flight, and closes what it opened. */

@@ -22,7 +22,10 @@ export const SETTINGS = {
   CHATTERBOX_USERINFO_URL: 'Where the gateway finds userinfo.',
   CHATTERBOX_USERINFO_HOST: 'The address that userinfo listens on.',
   CHATTERBOX_USERINFO_PORT: 'The port of userinfo.',
-  CHATTERBOX_MESSENGER: 'host:port where the others find the messengers: one, several separated by commas, or a name that stands for several.',
+  CHATTERBOX_GRAPH_URL:
+    'Where people and friendships are kept: `sqlite:` (the data folder) or `neo4j://user:password@host:7687`, `bolt://` too; with TLS `neo4j+s://`, `bolt+s://`; `/database` may follow.',
+  CHATTERBOX_MESSENGER:
+    'host:port where the others find the messengers: one, several separated by commas, or a name that stands for several.',
   CHATTERBOX_MESSENGER_HOST: 'The address that the messenger listens on.',
   CHATTERBOX_MESSENGER_PORT: 'The port of the messenger.',
   CHATTERBOX_MESSAGES_URL:
@@ -35,6 +38,8 @@ export const SETTINGS = {
   CHATTERBOX_REFLECTION: 'on or off: whether grpcurl may list and describe.',
   CHATTERBOX_CORS_ORIGINS: 'Origins of web pages that may call us, separated by commas.',
   CHATTERBOX_TRUST_PROXY: 'Addresses of proxies in front whose X-Forwarded-For is believed.',
+  CHATTERBOX_ADMIN_HOST: 'The address that `/metrics` is served on.',
+  CHATTERBOX_ADMIN_PORT: 'The port of `/metrics` (Prometheus) of this process; 0 is off.',
 } as const;
 
 export type Setting = keyof typeof SETTINGS;

@@ -11,6 +11,12 @@ describe("the gateway's settings", () => {
     assert.deepEqual([host, port, corsOrigins, trustedProxies], ['127.0.0.1', 8080, [], []]);
   });
 
+  it('take one messenger or several', () => {
+    assert.deepEqual(readConfig(SECRET).messengers, ['127.0.0.1:9090']);
+    const several = { ...SECRET, CHATTERBOX_MESSENGER: 'messenger-1:9090, [::1]:9091,messenger-1:9090' };
+    assert.deepEqual(readConfig(several).messengers, ['messenger-1:9090', '[::1]:9091']);
+  });
+
   it('take origins and networks', () => {
     const config = readConfig({
       ...SECRET,
@@ -27,6 +33,8 @@ describe("the gateway's settings", () => {
     ['CHATTERBOX_CORS_ORIGINS', 'https://*.example'],
     ['CHATTERBOX_TRUST_PROXY', 'true'],
     ['CHATTERBOX_TRUST_PROXY', '10.0.0.0/33'],
+    ['CHATTERBOX_MESSENGER', 'messenger-1:9090,messenger-2'],
+    ['CHATTERBOX_MESSENGER', '::1:9090'],
   ] as const) {
     it(`refuse ${value} as ${name}`, () => {
       assert.throws(

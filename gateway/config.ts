@@ -1,4 +1,3 @@
-import { isIP } from 'node:net';
 import { ConfigReader, type Env } from '#common/config.ts';
 import type { LogLevel } from '#common/log.ts';
 import { readServiceSecret } from '#common/service-secret.ts';
@@ -11,8 +10,8 @@ export interface GatewayConfig {
   authUrl: string;
   /** `http://host:port` of userinfo. */
   userinfoUrl: string;
-  /** `host:port` of the messenger. */
-  messenger: string;
+  /** `host:port` of each messenger; a name may stand for several. */
+  messengers: string[];
   /** Origins of web pages that may call us. */
   corsOrigins: string[];
   /** Addresses and networks (CIDR) of proxies in front of us. */
@@ -31,9 +30,9 @@ export function readConfig(env: Env): Readonly<GatewayConfig> {
     port: reader.port('PORT', 8080),
     authUrl: reader.url('CHATTERBOX_AUTH_URL', 'http://127.0.0.1:8081'),
     userinfoUrl: reader.url('CHATTERBOX_USERINFO_URL', 'http://127.0.0.1:8082'),
-    messenger: reader.address('CHATTERBOX_MESSENGER', '127.0.0.1:9090'),
+    messengers: reader.addresses('CHATTERBOX_MESSENGER', ['127.0.0.1:9090']),
     corsOrigins: reader.list('CHATTERBOX_CORS_ORIGINS'),
-    trustedProxies: reader.list('CHATTERBOX_TRUST_PROXY'),
+    trustedProxies: reader.networks('CHATTERBOX_TRUST_PROXY'),
     issuer: reader.text('CHATTERBOX_ISSUER', 'chatterbox'),
     audience: reader.text('CHATTERBOX_AUDIENCE', 'chatterbox'),
     serviceSecret: readServiceSecret(reader, reader.text('DATA_DIR', './data')),
@@ -42,11 +41,6 @@ export function readConfig(env: Env): Readonly<GatewayConfig> {
   for (const origin of config.corsOrigins)
     if (!isOrigin(origin))
       reader.problem(`CHATTERBOX_CORS_ORIGINS: "${origin}" is not an origin such as https://app.example.org`);
-  for (const network of config.trustedProxies)
-    if (!isNetwork(network))
-      reader.problem(
-        `CHATTERBOX_TRUST_PROXY: "${network}" is not an IP address or network such as 10.0.0.0/8`,
-      );
   reader.finish();
   return Object.freeze(config);
 }
@@ -55,11 +49,4 @@ export function readConfig(env: Env): Readonly<GatewayConfig> {
 function isOrigin(text: string): boolean {
   const url = URL.parse(text);
   return url !== null && /^https?:$/.test(url.protocol) && url.origin === text && !text.includes('*');
-}
-
-function isNetwork(text: string): boolean {
-  const [address = '', bits, ...more] = text.split('/');
-  const longest = isIP(address) === 6 ? 128 : 32;
-  const isPrefix = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= longest);
-  return isIP(address) !== 0 && isPrefix && more.length === 0;
 }

@@ -5,18 +5,20 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import type { Socket } from 'node:net';
+import { status as GrpcCode } from '@grpc/grpc-js';
 import { ServiceError, toServiceError } from '#common/errors.ts';
 import type { Authentication } from '#common/identity/authentication.ts';
 import type { Log } from '#common/log.ts';
 import { valuesOf } from './grpc/headers.ts';
-import type { Nodes } from './grpc/nodes.ts';
 import { Pass, type PassedCall } from './grpc/pass.ts';
 import { publicService } from './grpc/public-services.ts';
-import { answerWith, errorTrailers } from './grpc/statuses.ts';
+import { answerWith, codeOf, errorTrailers } from './grpc/statuses.ts';
 import { Upstream } from './grpc/upstream.ts';
 import { requestIdOf } from './header-rules.ts';
 import type { Bridge } from './http/bridge.ts';
 import type { Limits } from './limits.ts';
+import type { GatewayMetrics } from './metrics.ts';
+import type { Nodes } from './nodes/nodes.ts';
 
 export interface Http2Room {
   enter(socket: Socket): void;
@@ -28,13 +30,14 @@ export interface Http2RoomOptions {
   authentication: Authentication;
   nodes: Nodes;
   bridge: Bridge;
+  metrics: GatewayMetrics;
   limits: Limits;
   log: Log;
 }
 
 /** Where HTTP/2 connections are served: gRPC goes to the messenger, everything else to the HTTP/1.1 room. */
 export function createHttp2Room(options: Http2RoomOptions): Http2Room {
-  const { limits, log } = options;
+  const { limits, metrics, log } = options;
   const guests = new Set<Guest>();
   let isStopping = false;
   const server = createServer({
@@ -50,7 +53,11 @@ export function createHttp2Room(options: Http2RoomOptions): Http2Room {
   server.on('session', (session) => {
     const guest = new Guest(session, options);
     guests.add(guest);
-    session.once('close', () => guests.delete(guest));
+    metrics.connected();
+    session.once('close', () => {
+      guests.delete(guest);
+      metrics.disconnected();
+    });
     if (isStopping) guest.retire();
   });
   return {
@@ -121,20 +128,27 @@ class Guest {
     raw: readonly string[],
   ): Promise<void> {
     const call = { stream, headers, path: headers[':path'] ?? '', requestId: requestIdOf(headers) };
+    const { metrics, authentication, log } = this.#options;
+    metrics.callBegan();
+    let pass: Pass | undefined;
+    let code: number = GrpcCode.CANCELLED;
+    stream.once('close', () => metrics.callEnded(call.path, pass?.code ?? code, pass?.tries ?? 0));
     const service = headers[':method'] === 'POST' ? publicService(call.path) : undefined;
     try {
       if (service === undefined) throw new ServiceError('UNIMPLEMENTED');
       // Until then nothing of its messages is read: flow control holds them at the client.
-      if (!service.isTokenless) await this.#options.authentication.identify(valuesOf(raw, 'authorization'));
-      if (!stream.destroyed) this.#pass(call);
+      if (!service.isTokenless) await authentication.identify(valuesOf(raw, 'authorization'));
+      if (!stream.destroyed) pass = this.#pass(call);
     } catch (thrown) {
       const error = toServiceError(thrown);
-      if (error.reason === 'INTERNAL') this.#options.log.error({ err: error }, 'call failed');
-      answerWith(stream, errorTrailers(error), call.requestId);
+      if (error.reason === 'INTERNAL') log.error({ err: error }, 'call failed');
+      const trailers = errorTrailers(error);
+      code = codeOf(trailers);
+      answerWith(stream, trailers, call.requestId);
     }
   }
 
-  #pass(call: PassedCall): void {
+  #pass(call: PassedCall): Pass {
     const pass = new Pass(call, this.#upstream, this.#options.limits);
     const began = performance.now();
     this.#passes.add(pass);
@@ -144,6 +158,7 @@ class Guest {
       const { requestId, path } = call;
       this.#options.log.debug({ requestId, path, ms: Math.round(this.#usedAt - began) }, 'call');
     });
+    return pass;
   }
 
   #check(): void {

@@ -21,11 +21,22 @@ export const LIMITS = {
   lingerMs: 2_000,
   upstreamMs: 10_000,
   connectMs: 3_000,
-  /** How often a call is sent, the first time included; spread over `replayWithinMs`. */
-  tries: 6,
+  /** How often a call is sent, the first time included; spread over `replayWithinMs` where there is no other node. */
+  tries: 8,
   replayBytes: 65_536,
-  /** How long the messenger may be away before a call that can be sent again fails. */
-  replayWithinMs: 2_000,
+  /** How long the messengers may be away before a call that can be sent again fails: longer than one of them takes to restart. */
+  replayWithinMs: 5_000,
+  /** How often each messenger is asked for its health, and how long it may take to answer. */
+  checkEveryMs: 500,
+  checkTimeoutMs: 1_000,
+  /** After so long without an answer from a messenger its streams are ended, so that they go on at another one. */
+  stalledMs: 2_000,
+  /** The same where there is no other one. */
+  lostMs: 10_000,
+  /** How often names of messengers are resolved again. */
+  resolveEveryMs: 5_000,
+  /** Calls of a client go over a new connection, to the emptiest messenger, after this. */
+  linkAgeMs: 30 * 60_000,
 };
 
 export type Limits = typeof LIMITS;

@@ -1,5 +1,6 @@
+import { startObserved } from '#common/admin.ts';
 import { runUntilSignal } from '#common/lifecycle.ts';
 import { readConfig } from './config.ts';
 import { startGateway } from './service.ts';
 
-await runUntilSignal(() => startGateway(readConfig(process.env)));
+await runUntilSignal(() => startObserved(process.env, readConfig, startGateway));

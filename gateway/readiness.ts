@@ -1,6 +1,5 @@
-import { credentials, makeGenericClientConstructor } from '@grpc/grpc-js';
-import { service } from 'grpc-health-check';
 import type { Authentication } from '#common/identity/authentication.ts';
+import type { Nodes } from './nodes/nodes.ts';
 
 const FRESH_MS = 1_000;
 const TIMEOUT_MS = 1_000;
@@ -8,32 +7,30 @@ const TIMEOUT_MS = 1_000;
 export interface Targets {
   authUrl: string;
   userinfoUrl: string;
-  messenger: string;
 }
 
 /** Whether the services behind us answer. Asked at most once a second, however often we are. */
-export class Readiness implements Disposable {
+export class Readiness {
   readonly #authentication: Authentication;
+  readonly #nodes: Nodes;
   readonly #checks: Record<string, () => Promise<void>>;
-  readonly #health;
   #missing: string[] = [];
   #checkedAt = Number.NEGATIVE_INFINITY;
   #checking: Promise<void> | undefined;
 
-  constructor({ authUrl, userinfoUrl, messenger }: Targets, authentication: Authentication) {
+  constructor({ authUrl, userinfoUrl }: Targets, authentication: Authentication, nodes: Nodes) {
     this.#authentication = authentication;
-    const Health = makeGenericClientConstructor(service, 'Health');
-    this.#health = new Health(messenger, credentials.createInsecure());
+    this.#nodes = nodes;
     this.#checks = {
       authenticator: () => answers(`${authUrl}/healthz`),
       userinfo: () => answers(`${userinfoUrl}/healthz`),
-      messenger: () => this.#serves(),
     };
   }
 
   /** The names of the services that do not answer, as of the last refresh. */
   missing(): string[] {
-    return [...new Set([...this.#authentication.missing(), ...this.#missing])];
+    const messenger = this.#nodes.areServing ? [] : ['messenger'];
+    return [...new Set([...this.#authentication.missing(), ...this.#missing, ...messenger])];
   }
 
   async refresh(): Promise<void> {
@@ -49,25 +46,6 @@ export class Readiness implements Disposable {
     const results = await Promise.allSettled(Object.values(this.#checks).map((check) => check()));
     this.#missing = names.filter((_, i) => results[i]?.status === 'rejected');
     this.#checkedAt = performance.now();
-  }
-
-  #serves(): Promise<void> {
-    const deadline = Date.now() + TIMEOUT_MS;
-    return new Promise((resolve, reject) => {
-      this.#health.check?.(
-        { service: '' },
-        { deadline },
-        (error: unknown, answer?: { status?: string | number }) => {
-          const isServing = answer?.status === 'SERVING' || answer?.status === 1;
-          if (error === null && isServing) resolve();
-          else reject(error ?? new Error('not serving'));
-        },
-      );
-    });
-  }
-
-  [Symbol.dispose](): void {
-    this.#health.close();
   }
 }
 

@@ -1,14 +1,17 @@
 import { Authentication } from '#common/identity/authentication.ts';
 import { createLog, type Log } from '#common/log.ts';
+import { Metrics } from '#common/metrics.ts';
 import type { GatewayConfig } from './config.ts';
 import { openFrontDoor } from './front-door.ts';
-import { singleNode } from './grpc/nodes.ts';
 import { createGatewayApp } from './http/app.ts';
 import { bridgeTo } from './http/bridge.ts';
 import { createProxies } from './http/proxies.ts';
 import { openHttp1Room } from './http1-room.ts';
 import { createHttp2Room } from './http2-room.ts';
 import { LIMITS, type Limits } from './limits.ts';
+import { gatewayMetrics } from './metrics.ts';
+import type { Lookup } from './nodes/addresses.ts';
+import { Nodes } from './nodes/nodes.ts';
 import { Readiness } from './readiness.ts';
 
 export interface Gateway extends AsyncDisposable {
@@ -18,7 +21,11 @@ export interface Gateway extends AsyncDisposable {
 
 export interface GatewayOverrides {
   log?: Log;
+  /** Where our numbers go. */
+  metrics?: Metrics;
   limits?: Partial<Limits>;
+  /** Resolves host names of messengers. */
+  lookup?: Lookup;
 }
 
 /** Starts the public face. Disposing takes no more connections, lets calls end within the grace, and cuts what is left. */
@@ -28,17 +35,25 @@ export async function startGateway(
 ): Promise<Gateway> {
   const { log = createLog('gateway', config.logLevel) } = overrides;
   const limits = { ...LIMITS, ...overrides.limits };
-  const { authUrl, userinfoUrl } = config;
+  const { authUrl, userinfoUrl, messengers } = config;
 
   await using parts = new AsyncDisposableStack();
   const authentication = parts.use(new Authentication(config, log));
-  const readiness = parts.use(new Readiness(config, authentication));
+  const nodes = parts.use(await Nodes.open({ messengers, limits, log, lookup: overrides.lookup }));
+  const metrics = gatewayMetrics((overrides.metrics ?? new Metrics()).of('gateway'), nodes);
+  const readiness = new Readiness(config, authentication, nodes);
   const proxies = parts.use(createProxies({ authenticator: authUrl, userinfo: userinfoUrl }, limits));
-  const app = createGatewayApp({ ...config, authentication, proxies, readiness, limits, log });
+  const app = createGatewayApp({ ...config, authentication, proxies, readiness, metrics, limits, log });
   const http1 = await openHttp1Room(app, limits);
   parts.defer(() => http1.stop());
-  const nodes = singleNode(config.messenger);
-  const http2 = createHttp2Room({ authentication, nodes, bridge: bridgeTo(http1.enter), limits, log });
+  const http2 = createHttp2Room({
+    authentication,
+    nodes,
+    bridge: bridgeTo(http1.enter),
+    metrics,
+    limits,
+    log,
+  });
   const door = await openFrontDoor(config, { http1: http1.enter, http2: http2.enter }, limits);
   log.info({ url: door.url }, 'gateway is listening');
 

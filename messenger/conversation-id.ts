@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import { ServiceError } from '#common/errors.ts';
 
 /**
@@ -23,7 +24,14 @@ export function requireMember(user: string, conversation: string): string[] {
   throw new ServiceError('NOT_FOUND', { detail: 'There is no such conversation.' });
 }
 
-/** The key that a conversation is stored under: 16 bytes, evenly spread, so that no part of an index is hot. */
+const REMEMBERED_KEYS = 20_000;
+const keys = new LRUCache<string, Uint8Array>({ max: REMEMBERED_KEYS });
+
+/** The key that a conversation is stored under: 16 bytes, evenly spread, so that no part of an index is hot. Not to be changed. */
 export function conversationKey(conversation: string): Uint8Array {
-  return hash('sha256', conversation, 'buffer').subarray(0, 16);
+  const known = keys.get(conversation);
+  if (known !== undefined) return known;
+  const key = hash('sha256', conversation, 'buffer').subarray(0, 16);
+  keys.set(conversation, key);
+  return key;
 }

@@ -1,5 +1,6 @@
+import { startObserved } from '#common/admin.ts';
 import { runUntilSignal } from '#common/lifecycle.ts';
 import { readConfig } from './config.ts';
 import { startMessenger } from './service.ts';
 
-await runUntilSignal(() => startMessenger(readConfig(process.env)));
+await runUntilSignal(() => startObserved(process.env, readConfig, startMessenger));

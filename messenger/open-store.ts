@@ -1,8 +1,9 @@
 import { openDataFolder } from '#common/data-folder.ts';
 import { Eventually, standIn } from '#common/eventually.ts';
 import type { Log } from '#common/log.ts';
-import { isConnectionTrouble } from '#common/mysql/errors.ts';
-import { mysqlMessageSchema, type StoreSchema, sqliteMessageSchema } from './adapters/message-schema.ts';
+import type { StoreSchema } from '#common/migrations.ts';
+import { mayPass } from '#common/mysql/errors.ts';
+import { mysqlMessageSchema, sqliteMessageSchema } from './adapters/message-schema.ts';
 import { openMysqlStore } from './adapters/store-mysql.ts';
 import { openSqliteStore } from './adapters/store-sqlite.ts';
 import type { MessengerConfig } from './config.ts';
@@ -14,10 +15,12 @@ export interface OpenedStore extends AsyncDisposable {
   store: MessageStore;
   /** What other nodes write to it; absent where it is this process's alone. */
   shared?: SharedLog;
-  /** Fulfils when it answers. */
+  /** What is waited for, as operators know it. */
+  name: string;
+  isOpen(): boolean;
+  /** Fulfils when it is open, or is waited for. @throws CannotOpenError when the engine refuses us for good. */
+  firstTry(): Promise<void>;
   whenOpen(): Promise<unknown>;
-  /** What is waited for, by name. */
-  missing(): string[];
   /** Rejects when the engine refuses us for good, however late; else never settles. */
   failed?: Promise<never>;
 }
@@ -35,8 +38,10 @@ async function openFile({ dataDir }: Where): Promise<OpenedStore> {
   const store = await openSqliteStore(folder.path);
   return {
     store,
+    name: 'messages',
+    isOpen: () => true,
+    firstTry: async () => {},
     whenOpen: async () => {},
-    missing: () => [],
     async [Symbol.asyncDispose]() {
       await store[Symbol.asyncDispose]();
       folder[Symbol.dispose]();
@@ -44,20 +49,21 @@ async function openFile({ dataDir }: Where): Promise<OpenedStore> {
   };
 }
 
-async function openServer(url: string, log: Log, clock: () => number): Promise<OpenedStore> {
+function openServer(url: string, log: Log, clock: () => number): OpenedStore {
   const late = new Eventually({
     name: 'MySQL (messages)',
     open: () => openMysqlStore({ url, log, clock }),
-    mayPass: isConnectionTrouble,
+    mayPass,
     log,
   });
-  await late.firstTry();
   const store = standIn<MessageStore & SharedLog>(late);
   return {
     store,
     shared: store,
+    name: late.name,
+    isOpen: () => late.isOpen,
+    firstTry: () => late.firstTry(),
     whenOpen: () => late.whenOpen(),
-    missing: () => (late.isOpen ? [] : [late.name]),
     failed: late.failed,
     [Symbol.asyncDispose]: () => late[Symbol.asyncDispose](),
   };

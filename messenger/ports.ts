@@ -182,7 +182,7 @@ export interface News {
 /** A message store that other nodes write to as well. */
 export interface SharedLog {
   /**
-   * What other nodes have committed since the last call; the first call only begins. In no order, and some of it perhaps again; a batch
+   * What other nodes have committed since the last call, or since the store was opened. In no order, and some of it perhaps again; a batch
    * whose COMMIT took effect late comes late, but comes. Undefined where some of it is forgotten already: then nothing is known for
    * certain of what this node missed. Two queries, whatever has happened.
    */

@@ -3,6 +3,7 @@ import { openBus } from '#common/bus/open.ts';
 import { Authentication } from '#common/identity/authentication.ts';
 import { disposeAll } from '#common/lifecycle.ts';
 import { createLog, type Log } from '#common/log.ts';
+import type { Metrics } from '#common/metrics.ts';
 import { httpDirectory } from './adapters/directory-http.ts';
 import { BusHints } from './adapters/hints-bus.ts';
 import { CommitFeed } from './commit-feed.ts';
@@ -36,6 +37,8 @@ export interface Messenger extends AsyncDisposable {
 /** What tests put in the place of the real thing. */
 export interface MessengerOverrides {
   log?: Log;
+  /** Where our numbers go. */
+  metrics?: Metrics;
   clock?: () => number;
   bus?: Bus;
   wrapStore?: (store: MessageStore) => MessageStore;
@@ -84,6 +87,7 @@ export async function startMessenger(
   });
   const repair = opened.shared && followOthers(opened.shared);
   opened.whenOpen().then(server.serve, () => {});
+  await opened.firstTry();
   log.info({ address: server.address }, 'messenger is listening');
   return {
     address: server.address,

@@ -1,6 +1,9 @@
 import { readConfig as readAuthenticatorConfig } from '../authenticator/config.ts';
 import { type AuthenticatorOverrides, startAuthenticator } from '../authenticator/service.ts';
+import { openAdmin, readAdminConfig } from '../common/admin.ts';
 import { type Env, readAll } from '../common/config.ts';
+import type { Running } from '../common/lifecycle.ts';
+import { Metrics } from '../common/metrics.ts';
 import { readConfig as readGatewayConfig } from '../gateway/config.ts';
 import { startGateway } from '../gateway/service.ts';
 import { readConfig as readMessengerConfig } from '../messenger/config.ts';
@@ -8,7 +11,7 @@ import { type MessengerOverrides, startMessenger } from '../messenger/service.ts
 import { readConfig as readUserinfoConfig } from '../userinfo/config.ts';
 import { startUserinfo } from '../userinfo/service.ts';
 
-export interface Chatterbox extends AsyncDisposable {
+export interface Chatterbox extends Running {
   /** `http://host:port`: everything, for everybody. */
   url: string;
   /** `host:port` of the messenger itself, which only this machine reaches. */
@@ -28,40 +31,49 @@ const PRIVATE = { host: '127.0.0.1', port: 0 };
  * @throws ConfigError with everything that is wrong in `env`.
  */
 export async function startEmbedded(env: Env, overrides: EmbeddedOverrides = {}): Promise<Chatterbox> {
-  const [authenticatorConfig, messengerConfig, userinfoConfig, gatewayConfig] = readAll([
+  const [authenticatorConfig, messengerConfig, userinfoConfig, gatewayConfig, adminConfig] = readAll([
     () => readAuthenticatorConfig(env),
     () => readMessengerConfig(env),
     () => readUserinfoConfig(env),
     () => readGatewayConfig(env),
+    () => readAdminConfig(env),
   ]);
+  const metrics = new Metrics();
   await using started = new AsyncDisposableStack();
+  const admin = started.use(await openAdmin(adminConfig, metrics));
   const authenticator = started.use(
-    await startAuthenticator({ ...authenticatorConfig, ...PRIVATE }, overrides.authenticator),
+    await startAuthenticator({ ...authenticatorConfig, ...PRIVATE }, { metrics, ...overrides.authenticator }),
   );
   const authUrl = authenticator.url;
   const messenger = started.use(
-    await startMessenger({ ...messengerConfig, ...PRIVATE, authUrl }, overrides.messenger),
+    await startMessenger({ ...messengerConfig, ...PRIVATE, authUrl }, { metrics, ...overrides.messenger }),
   );
   const userinfo = started.use(
-    await startUserinfo({ ...userinfoConfig, ...PRIVATE, authUrl, messenger: messenger.address }),
+    await startUserinfo(
+      { ...userinfoConfig, ...PRIVATE, authUrl, messengers: [messenger.address] },
+      { metrics },
+    ),
   );
   const gateway = started.use(
-    await startGateway({
-      ...gatewayConfig,
-      authUrl,
-      userinfoUrl: userinfo.url,
-      messenger: messenger.address,
-    }),
+    await startGateway(
+      { ...gatewayConfig, authUrl, userinfoUrl: userinfo.url, messengers: [messenger.address] },
+      { metrics },
+    ),
   );
   started.move();
+  const failed = Promise.race([authenticator.failed, messenger.failed].filter((one) => one !== undefined));
+  // Nobody has to listen.
+  failed.catch(() => {});
   return {
     url: gateway.url,
     messenger: messenger.address,
+    failed,
     async [Symbol.asyncDispose]() {
       // Together: the gateway takes no more calls, while the messenger ends its streams through it.
       await Promise.all([gateway[Symbol.asyncDispose](), messenger[Symbol.asyncDispose]()]);
       await userinfo[Symbol.asyncDispose]();
       await authenticator[Symbol.asyncDispose]();
+      await admin[Symbol.asyncDispose]();
     },
   };
 }

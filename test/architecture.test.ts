@@ -38,6 +38,7 @@ const DRIVERS = [
   'node:http',
   'node:http2',
   'node:net',
+  'prom-client',
 ];
 
 describe('the architecture', () => {

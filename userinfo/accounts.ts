@@ -9,21 +9,19 @@ export class AccountSeeding implements AsyncDisposable {
   readonly #following: AsyncDisposable;
   #isCaughtUp = false;
 
-  private constructor(graph: Graph, accounts: Accounts, cursor: string, log: Log) {
+  /** Goes on where the graph says that it ended. */
+  constructor(graph: Graph, accounts: Accounts, log: Log) {
     this.#graph = graph;
     this.#following = follow<AccountBatch>({
       name: 'accounts',
-      open: (after, signal) => accounts.follow(after, signal),
+      // Each time from the graph's own place: another process may have been there meanwhile.
+      open: async function* (_, signal) {
+        yield* accounts.follow(await graph.cursor('accounts'), signal);
+      },
       cursorOf: (batch) => batch.cursor,
       take: (batch) => this.#take(batch),
-      cursor,
       log,
     });
-  }
-
-  /** Goes on where the graph's last run ended. */
-  static async start(graph: Graph, accounts: Accounts, log: Log): Promise<AccountSeeding> {
-    return new AccountSeeding(graph, accounts, await graph.cursor('accounts'), log);
   }
 
   /** Whether everybody who registered before we started is known. */

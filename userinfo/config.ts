@@ -10,13 +10,18 @@ export interface UserinfoConfig {
   dataDir: string;
   /** `http://host:port` of the authenticator. */
   authUrl: string;
-  /** `host:port` of the messenger. */
-  messenger: string;
+  /** `host:port` of each messenger. */
+  messengers: string[];
   issuer: string;
   audience: string;
   serviceSecret: string;
+  /** Where the graph is kept: `sqlite:`, in the data folder, or `neo4j://...`. */
+  graphUrl: string;
   logLevel: LogLevel;
 }
+
+/** `+s` is with TLS; `neo4j:` asks the server for the others of its cluster. */
+const NEO4J = ['neo4j:', 'bolt:', 'neo4j+s:', 'bolt+s:'];
 
 /** @throws ConfigError listing every problem. */
 export function readConfig(env: Env): Readonly<UserinfoConfig> {
@@ -27,10 +32,11 @@ export function readConfig(env: Env): Readonly<UserinfoConfig> {
     port: reader.port('CHATTERBOX_USERINFO_PORT', 8082),
     dataDir,
     authUrl: reader.url('CHATTERBOX_AUTH_URL', 'http://127.0.0.1:8081'),
-    messenger: reader.address('CHATTERBOX_MESSENGER', '127.0.0.1:9090'),
+    messengers: reader.addresses('CHATTERBOX_MESSENGER', ['127.0.0.1:9090']),
     issuer: reader.text('CHATTERBOX_ISSUER', 'chatterbox'),
     audience: reader.text('CHATTERBOX_AUDIENCE', 'chatterbox'),
     serviceSecret: readServiceSecret(reader, dataDir),
+    graphUrl: reader.storeUrl('CHATTERBOX_GRAPH_URL', 'sqlite:', NEO4J, 'optional'),
     logLevel: reader.logLevel(),
   };
   reader.finish();

@@ -1,5 +1,6 @@
+import { startObserved } from '#common/admin.ts';
 import { runUntilSignal } from '#common/lifecycle.ts';
 import { readConfig } from './config.ts';
 import { startUserinfo } from './service.ts';
 
-await runUntilSignal(() => startUserinfo(readConfig(process.env)));
+await runUntilSignal(() => startObserved(process.env, readConfig, startUserinfo));

@@ -4,10 +4,17 @@
 
 /**
  * The graph of people. Every method is one atomic step, durable when it resolves, and does no harm when it is
- * repeated. Calls of one caller take effect in the order they were made.
+ * repeated: also at the same moment, by several processes. Every method rejects with UNAVAILABLE, within seconds, while the
+ * graph cannot be reached; whether what was asked was done is then not known.
  */
 export interface Graph {
-  /** Where the feed was when what it said was last stored; empty if never. */
+  /** Resolves when the graph answers. */
+  ping(): Promise<void>;
+
+  /**
+   * Where the feed was when what it said was last stored; empty if never. Of several processes that follow one feed into one
+   * graph the last to store counts, so a little may be told again.
+   */
   cursor(feed: FeedName): Promise<string>;
 
   /**
@@ -49,6 +56,31 @@ export interface Graph {
   unfriend(username: string, other: string): Promise<boolean>;
 
   /**
+   * Makes friends of many pairs, each of two who are known and differ; those who are friends already stay as they are. For
+   * moving a graph: it asks nobody, so no request may be open between two of a pair.
+   */
+  befriend(friendships: readonly Friendship[]): Promise<void>;
+
+  /** The friends that both of two different people have, by username. */
+  mutual(username: string, other: string, page: Page): Promise<Listed<Known>>;
+
+  /** How many friends both have. */
+  mutualCount(username: string, other: string): Promise<number>;
+
+  /**
+   * The people whom friends of `username` have as friends: the highest score first, then by username. Never `username`, a
+   * friend, anybody with a request to or from `username`, nor anybody whom `username` has dismissed. A friend in common who has
+   * n friends adds `WHOLE_FRIEND` div n to the score, in integers (suggestions.ts).
+   *
+   * Bounded: the friends of `username` count in the order of how many friends they have, fewest first, then by username, as
+   * long as these numbers together are `MOST_PATHS` or less. The friends in common are those among them.
+   */
+  suggestions(username: string, page: Page): Promise<Listed<Suggestion>>;
+
+  /** Suggests `other` to `username` no more; both are known and differ. */
+  dismissSuggestion(username: string, other: string): Promise<void>;
+
+  /**
    * Friends and everybody chatted with: the most recent chat first (then by username), after them by username the friends
    * never chatted with. At most `limit`.
    */
@@ -59,6 +91,9 @@ export interface Graph {
    * empty, is stored in the same step as the place in the feed of commits.
    */
   chatted(chats: readonly Chat[], cursor: string): Promise<void>;
+
+  /** Forgets the place in the feed of commits, then every chat. The one method that may be cut short: repeat it then. */
+  forgetChats(): Promise<void>;
 }
 
 /** The authenticator's accounts. */
@@ -125,6 +160,28 @@ export interface FriendRequest {
   username: string;
   displayName: string;
   since: number;
+}
+
+/** Somebody as lists show them. */
+export interface Known {
+  username: string;
+  displayName: string;
+}
+
+export interface Friendship {
+  one: string;
+  other: string;
+  since: number;
+}
+
+/** Somebody whom one may know, and why. */
+export interface Suggestion extends Known {
+  score: number;
+  friendsInCommon: {
+    count: number;
+    /** The first of them by username, `NAMES_SHOWN` at most. */
+    names: string[];
+  };
 }
 
 export interface Contact {

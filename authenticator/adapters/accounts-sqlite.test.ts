@@ -46,8 +46,11 @@ describe('the SQLite account store', () => {
       ${first?.sql}
       INSERT INTO migration (number, name) VALUES (1, '${first?.name}');
       INSERT INTO account VALUES (1, 'ada', 'ADA', 'hash of ada', ${NOW});
-      INSERT INTO attempt VALUES ('pair ada home', 3, ${NOW});`);
+      INSERT INTO attempt VALUES ('pair ada home', 3, ${NOW});
+      INSERT INTO known_address VALUES ('ada', 'home');`);
+    const began = Math.floor(Date.now() / 1000) * 1000;
     await using store = await openSqliteStore(path());
+    assert.equal(await store.knows('ada', 'home', began), true);
     assert.equal((await store.account('ada'))?.displayName, 'ADA');
   });
 

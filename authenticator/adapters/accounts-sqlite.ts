@@ -39,7 +39,7 @@ class AccountsSqlite implements Sync<Port.AccountStore> {
         [username, displayName, passwordHash, createdAt],
       );
       this.#addSession(session);
-      makeKnown(this.#db, username, address);
+      makeKnown(this.#db, username, address, session.now);
       return true;
     });
   }
@@ -132,8 +132,25 @@ class AccountsSqlite implements Sync<Port.AccountStore> {
     );
   }
 
-  knows(username: string, address: string): boolean {
-    return knows(this.#db, username, address);
+  ends(): Port.FeedEnds {
+    const [ends = { accounts: 0, revocations: 0 }] = this.#all<Port.FeedEnds>(
+      `SELECT (SELECT coalesce(max(seq), 0) FROM account) AS accounts,
+              (SELECT coalesce(max(seq), 0) FROM revocation) AS revocations`,
+      [],
+    );
+    return ends;
+  }
+
+  knows(username: string, address: string, since: number): boolean {
+    return knows(this.#db, username, address, since);
+  }
+
+  dropAddresses(before: number): number {
+    return this.#run(
+      `DELETE FROM known_address WHERE rowid IN
+         (SELECT rowid FROM known_address WHERE used_at < ? ORDER BY used_at LIMIT ?)`,
+      [before, DROPPED_AT_ONCE],
+    );
   }
 
   admit(attempt: Port.Attempt): number {

@@ -17,22 +17,29 @@ export function admit(db: DatabaseSync, { budgets, now, forgetMs }: Attempt): nu
 }
 
 /** See AccountStore.settle; runs inside the caller's transaction. */
-export function settle(db: DatabaseSync, { username, address, budgets }: Attempt, isSuccess: boolean): void {
+export function settle(
+  db: DatabaseSync,
+  { username, address, budgets, now }: Attempt,
+  isSuccess: boolean,
+): void {
   for (const { key } of budgets)
     db.prepare('UPDATE attempt SET count = count - 1 WHERE budget = ? AND count > 0').run(key);
   if (!isSuccess) return;
   db.prepare('DELETE FROM attempt WHERE budget = ?').run(budgets[0]?.key ?? '');
-  makeKnown(db, username, address);
+  makeKnown(db, username, address, now);
 }
 
 /** See AccountStore.knows. */
-export function knows(db: DatabaseSync, username: string, address: string): boolean {
-  const sql = 'SELECT 1 FROM known_address WHERE username = ? AND address = ?';
-  return db.prepare(sql).get(username, address) !== undefined;
+export function knows(db: DatabaseSync, username: string, address: string, since: number): boolean {
+  const sql = 'SELECT 1 FROM known_address WHERE username = ? AND address = ? AND used_at >= ?';
+  return db.prepare(sql).get(username, address, since) !== undefined;
 }
 
-export function makeKnown(db: DatabaseSync, username: string, address: string): void {
-  db.prepare('INSERT OR IGNORE INTO known_address (username, address) VALUES (?, ?)').run(username, address);
+export function makeKnown(db: DatabaseSync, username: string, address: string, now: number): void {
+  db.prepare(
+    `INSERT INTO known_address (username, address, used_at) VALUES (?, ?, ?)
+     ON CONFLICT (username, address) DO UPDATE SET used_at = max(used_at, excluded.used_at)`,
+  ).run(username, address, now);
 }
 
 /** Twice as long with each attempt beyond the free ones, up to the ceiling. */

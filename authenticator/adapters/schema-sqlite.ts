@@ -24,4 +24,11 @@ export const MIGRATIONS: Migration[] = [
       ALTER TABLE attempt ADD COLUMN forget_at INTEGER NOT NULL DEFAULT 0;
       CREATE INDEX attempt_forgotten ON attempt (forget_at);`,
   },
+  {
+    name: 'addresses that an account no longer uses are forgotten',
+    sql: `
+      ALTER TABLE known_address ADD COLUMN used_at INTEGER NOT NULL DEFAULT 0;
+      UPDATE known_address SET used_at = unixepoch() * 1000;
+      CREATE INDEX known_address_used ON known_address (used_at);`,
+  },
 ];

@@ -15,10 +15,10 @@ import { addLegacyLogin } from './legacy-login.ts';
 const STORE_ANSWERS_MS = 2_000;
 
 export function createAuthenticatorApp(parts: AppParts): Express {
-  const { config, accounts, sessions, keys, feeds, log } = parts;
-  return createApp(log, (app) => {
+  const { config, accounts, sessions, keys, feeds, storeName, onAnswered, log } = parts;
+  const routes = (app: Express) => {
     app.set('trust proxy', ['loopback', ...config.trustProxy]);
-    addHealth(app, () => missing(feeds.store));
+    addHealth(app, async () => ((await answers(feeds.store)) ? [] : [storeName]));
     app.get('/.well-known/jwks.json', (_request, response) => {
       response.set('cache-control', 'public, max-age=60').json(keys.jwks());
     });
@@ -29,18 +29,18 @@ export function createAuthenticatorApp(parts: AppParts): Express {
     });
     addLegacyLogin(app, accounts, log);
     addAccountRoutes(app, accounts, sessions);
-  });
+  };
+  return createApp(log, routes, onAnswered);
 }
 
-/** What is missing before anybody can be served, by name. */
-async function missing(store: AccountStore): Promise<string[]> {
+async function answers(store: AccountStore): Promise<boolean> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(late.reject, STORE_ANSWERS_MS);
   try {
     await Promise.race([store.check(), late.promise]);
-    return [];
+    return true;
   } catch {
-    return ['accounts'];
+    return false;
   } finally {
     clearTimeout(timer);
   }
@@ -52,5 +52,8 @@ interface AppParts {
   sessions: Sessions;
   keys: SigningKeys;
   feeds: FeedSources;
+  /** What is missing when the store does not answer. */
+  storeName: string;
+  onAnswered?: (status: number, seconds: number) => void;
   log: Log;
 }

@@ -4,11 +4,18 @@ import { ServiceError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { notFound, problemHandler } from './problems.ts';
 
-/** An Express app with what every HTTP service here has: request id, log line, and problems at the end. */
-export function createApp(log: Log, routes: (app: Express) => void): Express {
+/**
+ * An Express app with what every HTTP service here has: request id, log line, and problems at the end. `onAnswered` hears of each answer, and
+ * how many seconds it took.
+ */
+export function createApp(
+  log: Log,
+  routes: (app: Express) => void,
+  onAnswered: OnAnswered = () => {},
+): Express {
   const app = express();
   app.disable('x-powered-by').disable('etag').set('query parser', 'simple');
-  app.use(requestId, accessLog(log));
+  app.use(requestId, report(log, onAnswered));
   routes(app);
   app.use(notFound, problemHandler(log));
   return app;
@@ -32,14 +39,17 @@ const requestId: RequestHandler = (request, response, next) => {
   next();
 };
 
-function accessLog(log: Log): RequestHandler {
+function report(log: Log, onAnswered: OnAnswered): RequestHandler {
   return (request, response, next) => {
     const began = performance.now();
     const { method, path } = request;
     response.on('close', () => {
       const ms = Math.round(performance.now() - began);
+      onAnswered(response.statusCode, (performance.now() - began) / 1000);
       log.debug({ requestId: request.id, method, path, status: response.statusCode, ms }, 'request');
     });
     next();
   };
 }
+
+type OnAnswered = (status: number, seconds: number) => void;

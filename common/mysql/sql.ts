@@ -20,7 +20,8 @@ export function sql(strings: TemplateStringsArray, ...values: Value[]): Sql {
 function literal(value: Value): string {
   if (typeof value === 'string') return quoted(value);
   if (typeof value === 'number' || typeof value === 'bigint') return String(value);
-  if (value instanceof Uint8Array) return `x'${Buffer.from(value).toString('hex')}'`;
+  if (value instanceof Uint8Array)
+    return `x'${Buffer.from(value.buffer, value.byteOffset, value.length).toString('hex')}'`;
   if ('text' in value) return value.text;
   return value.map((item) => (Array.isArray(item) ? `(${literal(item)})` : literal(item))).join(',');
 }

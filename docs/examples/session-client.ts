@@ -158,7 +158,8 @@ export class SessionClient {
     if (frame.gaps.length > 0) this.#options.onGaps?.(frame.gaps);
     if (frame.marks.length > 0) this.#takeMarks(frame.marks);
     if (frame.entries.length > 0) this.#show(frame.entries, call);
-    if (frame.caughtUp !== undefined) this.#options.onCaughtUp?.();
+    // After what came before it has been shown.
+    if (frame.caughtUp !== undefined) this.#showing = this.#showing.then(() => this.#options.onCaughtUp?.());
   }
 
   #takeMarks(marks: Marks[]): void {

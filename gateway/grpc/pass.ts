@@ -6,11 +6,13 @@ import {
   type OutgoingHttpHeaders,
   type ServerHttp2Stream,
 } from 'node:http2';
+import { status as GrpcCode } from '@grpc/grpc-js';
 import { ServiceError } from '#common/errors.ts';
 import type { Limits } from '../limits.ts';
-import { hasClientId } from './client-id.ts';
 import { requestHeaders, responseHeaders } from './headers.ts';
-import { answerWith, errorTrailers, ourTrailers } from './statuses.ts';
+import { isRepeatable } from './repeatable.ts';
+import { Replay } from './replay.ts';
+import { answerWith, codeOf, errorTrailers, isReconnect, ourTrailers } from './statuses.ts';
 import type { Link, Upstream } from './upstream.ts';
 
 export interface PassedCall {
@@ -28,21 +30,18 @@ export interface PassedCall {
 export class Pass {
   readonly #call: PassedCall;
   readonly #upstream: Upstream;
-  readonly #limits: Limits;
-  readonly #began = performance.now();
-  #sent: Buffer[] | undefined = [];
-  #sentBytes = 0;
-  #tries = 0;
-  #failedAt: number | undefined;
+  readonly #replay: Replay;
   #to: ClientHttp2Stream | undefined;
   #trailers: OutgoingHttpHeaders | undefined;
   #retry: NodeJS.Timeout | undefined;
+  #stopWaiting = () => {};
   #isOver = false;
+  #code: number = GrpcCode.CANCELLED;
 
   constructor(call: PassedCall, upstream: Upstream, limits: Limits) {
     this.#call = call;
     this.#upstream = upstream;
-    this.#limits = limits;
+    this.#replay = new Replay(limits);
     const { stream } = call;
     stream.on('data', (chunk: Buffer) => this.#forward(chunk));
     stream.once('end', () => {
@@ -53,75 +52,98 @@ export class Pass {
     this.#try();
   }
 
+  /** The code that the call ended with; until then, and where the client went away before its end, CANCELLED. */
+  get code(): number {
+    return this.#code;
+  }
+
+  /** How often it was sent to a messenger. */
+  get tries(): number {
+    return this.#replay.tries;
+  }
+
   /** Ends the call with this error, wherever it stands. */
   end(error: ServiceError): void {
     if (this.#isOver) return;
     const { stream, requestId } = this.#call;
-    this.#isOver = true;
-    clearTimeout(this.#retry);
-    if (stream.headersSent) this.#endWith(errorTrailers(error));
-    else answerWith(stream, errorTrailers(error), requestId);
+    this.#over();
+    const trailers = errorTrailers(error);
+    this.#code = codeOf(trailers);
+    if (stream.headersSent) this.#endWith(trailers);
+    else answerWith(stream, trailers, requestId);
     this.#to?.close(constants.NGHTTP2_CANCEL);
   }
 
-  #try(): void {
+  #try(failed?: Link): void {
     const { stream, headers, requestId } = this.#call;
     if (stream.destroyed || this.#isOver) return;
-    this.#tries++;
-    const link = this.#upstream.link();
+    const link = this.#upstream.link(failed);
+    if (link === undefined) return void this.#awaitMessenger();
+    this.#replay.tried();
     try {
-      const to = link.session.request(requestHeaders(headers, link.address, requestId), { endStream: false });
+      const to = link.session.request(requestHeaders(headers, link.node.address, requestId), {
+        endStream: false,
+      });
       this.#listen(to, link);
       this.#to = to;
-      for (const chunk of this.#sent ?? []) to.write(chunk);
+      for (const chunk of this.#replay.sent ?? []) to.write(chunk);
       if (isHalfClosed(stream)) to.end();
+      stream.resume();
     } catch (cause) {
       // The connection went away in this very moment; or Node will not send such headers.
-      this.#failed(link.session.destroyed || link.session.closed, cause);
+      this.#failed(link, link.session.destroyed || link.session.closed, cause);
     }
+  }
+
+  #awaitMessenger(): void {
+    this.#call.stream.pause();
+    const end = () => this.end(new ServiceError('UNAVAILABLE', { retryAfterMs: 1_000 }));
+    this.#retry = setTimeout(end, this.#replay.left());
+    this.#stopWaiting = this.#upstream.onceServing(() => {
+      clearTimeout(this.#retry);
+      // Not all who waited at once.
+      this.#retry = setTimeout(() => this.#try(), Math.random() * SPREAD_MS);
+    });
   }
 
   #listen(to: ClientHttp2Stream, link: Link): void {
     const { stream, requestId } = this.#call;
     to.on('error', () => {});
     to.once('response', (headers, flags) => {
-      this.#sent = undefined;
       if (this.#isOver || stream.destroyed) return;
       if (!isGrpc(headers)) return this.end(new ServiceError('INTERNAL'));
       const endStream = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+      if (endStream && isReconnect(headers) && this.#mayReplay(false)) {
+        stopUpload(to.resume(), to.writableEnded);
+        return this.#failed(link, false, new Error('the messenger is going away'));
+      }
+      this.#replay.forget();
       if (endStream) this.#isOver = true;
       const head = responseHeaders(headers, requestId);
-      stream.respond(
-        endStream ? ourTrailers(head) : head,
-        endStream ? { endStream } : { waitForTrailers: true },
-      );
-      if (!endStream) to.pipe(stream, { end: false });
-      else {
-        stopUpload(stream, stream.readableEnded);
-        stopUpload(to.resume(), to.writableEnded);
+      if (!endStream) {
+        stream.respond(head, { waitForTrailers: true });
+        to.pipe(stream, { end: false });
+        return;
       }
+      const trailers = ourTrailers(head);
+      this.#code = codeOf(trailers);
+      stream.respond(trailers, { endStream });
+      stopUpload(stream, stream.readableEnded);
+      stopUpload(to.resume(), to.writableEnded);
     });
     to.once('trailers', (trailers) => {
       this.#trailers = ourTrailers(responseHeaders(trailers, requestId));
     });
-    to.on('drain', () => stream.resume());
+    to.on('drain', () => to === this.#to && stream.resume());
     // Trailers may be told of just after the end; and a server may end a call that the client has not.
     to.once('end', () => setImmediate(() => this.#upstreamClosed(to, link)));
     to.once('close', () => this.#upstreamClosed(to, link));
   }
 
   #forward(chunk: Buffer): void {
-    if (this.#sent !== undefined) this.#keep(this.#sent, chunk);
+    this.#replay.keep(chunk);
     const isTaken = this.#to === undefined || this.#to.destroyed || this.#to.write(chunk);
     if (!isTaken) this.#call.stream.pause();
-  }
-
-  #keep(sent: Buffer[], chunk: Buffer): void {
-    sent.push(chunk);
-    this.#sentBytes += chunk.length;
-    const age = performance.now() - this.#began;
-    if (this.#sentBytes > this.#limits.replayBytes || age > this.#limits.replayWithinMs)
-      this.#sent = undefined;
   }
 
   #upstreamClosed(to: ClientHttp2Stream, link: Link): void {
@@ -135,35 +157,39 @@ export class Pass {
     const isRefused = to.rstCode === constants.NGHTTP2_REFUSED_STREAM;
     const isAfterGoodbye = link.lastTaken !== undefined && to.id !== undefined && to.id > link.lastTaken;
     this.#failed(
+      link,
       !link.wasConnected || isRefused || isAfterGoodbye,
       new Error(`reset by the messenger with code ${to.rstCode}`),
     );
   }
 
   /** `isUntaken`: the messenger has certainly not seen the call. */
-  #failed(isUntaken: boolean, cause: unknown): void {
-    const { tries, replayWithinMs } = this.#limits;
-    this.#failedAt ??= performance.now();
-    if (this.#tries < tries && this.#mayReplay(isUntaken)) {
-      // Ever longer waits, the last of which ends with the window; a little later, so that not all come at once.
-      const due = replayWithinMs * (this.#tries / (tries - 1)) ** 2 * (1 + Math.random() / 20);
-      const wait = Math.max(0, this.#failedAt + due - performance.now());
+  #failed(link: Link, isUntaken: boolean, cause: unknown): void {
+    const { stream } = this.#call;
+    const wait = this.#mayReplay(isUntaken) ? this.#replay.pause(this.#upstream.hasOther(link)) : undefined;
+    if (wait !== undefined) {
       this.#to = undefined;
-      this.#call.stream.resume();
-      this.#retry = setTimeout(() => this.#try(), wait);
+      // What it sends meanwhile waits at the client.
+      stream.pause();
+      this.#retry = setTimeout(() => this.#try(link), wait);
       return;
     }
-    this.end(new ServiceError('UNAVAILABLE', { retryAfterMs: 1_000, cause }));
+    // Whoever had an open stream goes on elsewhere; a call that failed is simply tried again.
+    this.end(
+      new ServiceError(stream.headersSent ? 'RECONNECT' : 'UNAVAILABLE', { retryAfterMs: 1_000, cause }),
+    );
   }
 
   #mayReplay(isUntaken: boolean): boolean {
     const { stream, path } = this.#call;
-    if (this.#sent === undefined || stream.headersSent) return false;
-    return isUntaken || (stream.readableEnded && hasClientId(path, Buffer.concat(this.#sent)));
+    const { sent } = this.#replay;
+    if (sent === undefined || stream.headersSent) return false;
+    return isUntaken || (stream.readableEnded && isRepeatable(path, Buffer.concat(sent)));
   }
 
   #endWith(trailers: OutgoingHttpHeaders): void {
     this.#trailers = trailers;
+    this.#code = codeOf(trailers);
     if (!this.#call.stream.destroyed) this.#call.stream.end();
   }
 
@@ -174,12 +200,20 @@ export class Pass {
   }
 
   #clientGone(): void {
-    this.#isOver = true;
-    clearTimeout(this.#retry);
+    this.#over();
     const { rstCode } = this.#call.stream;
     if (this.#to !== undefined && !this.#to.closed) this.#to.close(rstCode || constants.NGHTTP2_CANCEL);
   }
+
+  #over(): void {
+    this.#isOver = true;
+    clearTimeout(this.#retry);
+    this.#stopWaiting();
+  }
 }
+
+/** Over how long those who waited for a messenger come back to it. */
+const SPREAD_MS = 50;
 
 /** Anything else is said by the HTTP layer of a library, which knows nothing of the call. */
 function isGrpc(headers: IncomingHttpHeaders): boolean {

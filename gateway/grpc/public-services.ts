@@ -1,3 +1,7 @@
+import { ConversationsServiceService } from '#proto/chatterbox/v1/conversations.ts';
+import { SessionServiceService } from '#proto/chatterbox/v1/session.ts';
+import { ChatServiceService } from '#proto/org/harshit/messenger/chat/messages.ts';
+
 /** The gRPC services that outsiders may call, and whether that takes a token. Whatever is not named here does not exist. */
 const PUBLIC_SERVICES: Record<string, { isTokenless: boolean }> = {
   'org.harshit.messenger.chat.ChatService': { isTokenless: false },
@@ -13,3 +17,14 @@ export function publicService(path: string): { isTokenless: boolean } | undefine
   const [, name = ''] = /^\/([\w.]+)\/\w+$/.exec(path) ?? [];
   return Object.hasOwn(PUBLIC_SERVICES, name) ? PUBLIC_SERVICES[name] : undefined;
 }
+
+/** Whether the path is that of a method of ours, and not only of a service. */
+export function isKnownMethod(path: string): boolean {
+  return METHODS.has(path);
+}
+
+const METHODS = new Set(
+  [ChatServiceService, ConversationsServiceService, SessionServiceService].flatMap((service) =>
+    Object.values(service).map(({ path }) => path as string),
+  ),
+);

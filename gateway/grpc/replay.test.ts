@@ -37,7 +37,7 @@ describe('a unary call is sent again', () => {
         goodbyes++;
         stream.session?.goaway(code, 1);
       });
-      await using world = await startWorld({}, { messenger: messenger.address });
+      await using world = await startWorld({}, { messengers: [messenger.address] });
       const client = world.chat();
       for (const message of ['first', 'second']) await send(client, { message }, withToken(world.token()));
       assert.equal(messenger.calls, 3);
@@ -50,11 +50,11 @@ describe('a unary call is sent again', () => {
     );
     await using world = await startWorld(
       {},
-      { messenger: messenger.address, limits: { replayWithinMs: 100 } },
+      { messengers: [messenger.address], limits: { replayWithinMs: 100 } },
     );
     const trailers = await rawCall(world, { authorization: `Bearer ${world.token()}` }, NAMED);
     assert.equal(reasonOf(trailers), 'UNAVAILABLE');
-    assert.equal(messenger.calls, 6);
+    assert.equal(messenger.calls, 8);
   });
 
   it('and an answer that is no gRPC shows nothing of itself', async () => {
@@ -73,7 +73,7 @@ async function callOnce(body: Buffer, misbehave: (stream: ServerHttp2Stream) => 
     // The whole request has come: what is lost then may have been taken.
     else stream.once('end', () => misbehave(stream));
   });
-  await using world = await startWorld({}, { messenger: messenger.address });
+  await using world = await startWorld({}, { messengers: [messenger.address] });
   const trailers = await rawCall(world, { authorization: `Bearer ${world.token()}` }, body);
   return { trailers, calls: messenger.calls };
 }

@@ -2,6 +2,7 @@ import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { status as GrpcCode } from '@grpc/grpc-js';
 import { type Reason, ServiceError } from '#common/errors.ts';
 import { STATUS_DETAILS, toRpcStatus } from '#common/grpc/status.ts';
+import { ErrorInfo } from '#proto/google/rpc/error_details.ts';
 import { Status } from '#proto/google/rpc/status.ts';
 
 /** What the numbers mean that come from a gRPC library rather than from our services; any other is INTERNAL. */
@@ -42,6 +43,22 @@ export function ourTrailers(trailers: OutgoingHttpHeaders): OutgoingHttpHeaders 
   const error = new ServiceError(reason, reason === 'UNAVAILABLE' ? { retryAfterMs: 1_000 } : {});
   const isRenamed = reason === 'PAYLOAD_TOO_LARGE' || !(code in GrpcCode);
   return { ...trailers, ...errorTrailers(error, isRenamed ? undefined : code) };
+}
+
+/** Whether a messenger says that it is going away, and has not done what was asked. */
+export function isReconnect(trailers: OutgoingHttpHeaders): boolean {
+  const packed = trailers[STATUS_DETAILS];
+  if (Number(trailers['grpc-status']) !== GrpcCode.UNAVAILABLE || typeof packed !== 'string') return false;
+  try {
+    const [info] = Status.decode(Buffer.from(packed, 'base64')).details;
+    return info !== undefined && ErrorInfo.decode(info.value).reason === 'RECONNECT';
+  } catch {
+    return false;
+  }
+}
+
+export function codeOf(trailers: OutgoingHttpHeaders): number {
+  return Number(trailers['grpc-status'] ?? GrpcCode.UNKNOWN);
 }
 
 /** Answers the whole call with trailers only, and asks the client to send no more. */

@@ -7,6 +7,7 @@ import { addHealth } from '#common/http/health.ts';
 import type { Authentication } from '#common/identity/authentication.ts';
 import type { Log } from '#common/log.ts';
 import type { Limits } from '../limits.ts';
+import type { GatewayMetrics } from '../metrics.ts';
 import type { Readiness } from '../readiness.ts';
 import { limitBody } from './body-limit.ts';
 import { setOrigin } from './origin.ts';
@@ -19,14 +20,15 @@ export interface GatewayAppOptions {
   readiness: Readiness;
   corsOrigins: string[];
   trustedProxies: string[];
+  metrics: GatewayMetrics;
   limits: Limits;
   log: Log;
 }
 
 /** What we say over HTTP/1.1: little of our own, the rest is passed on to whom it concerns, once the caller is known. */
 export function createGatewayApp(options: GatewayAppOptions): Express {
-  const { corsOrigins, trustedProxies, limits, readiness } = options;
-  return createApp(options.log, (app) => {
+  const { corsOrigins, trustedProxies, limits, metrics, readiness, log } = options;
+  const routes = (app: Express) => {
     app.enable('case sensitive routing').enable('strict routing');
     app.use(setOrigin(trustedProxies), helmet(), refuseOddRequests);
     if (corsOrigins.length > 0) app.use(cors({ origin: corsOrigins, maxAge: 600, exposedHeaders: EXPOSED }));
@@ -42,7 +44,8 @@ export function createGatewayApp(options: GatewayAppOptions): Express {
     });
     addHealth(app, () => readiness.missing());
     app.use(forward(options));
-  });
+  };
+  return createApp(log, routes, metrics.answered);
 }
 
 const EXPOSED = ['x-request-id', 'retry-after', 'www-authenticate'];

@@ -1,17 +1,9 @@
 import { join } from 'node:path';
-import type { StepStatus } from '#common/migrations.ts';
+import type { StoreSchema } from '#common/migrations.ts';
 import { migrateMysql, mysqlStatus } from '#common/mysql/migrate.ts';
 import { openSqlite, sqliteStatus } from '#common/sqlite/open.ts';
 import { SCHEMA } from './mysql/schema.ts';
 import { MIGRATIONS } from './sqlite/schema.ts';
-
-/** The schema of a store, for an operator who does not want a starting node to change it. */
-export interface StoreSchema {
-  /** Changes nothing. */
-  status(): Promise<StepStatus[]>;
-  /** Runs what is missing. */
-  migrate(): Promise<void>;
-}
 
 export function mysqlMessageSchema(url: string): StoreSchema {
   return { status: () => mysqlStatus(url, SCHEMA), migrate: () => migrateMysql(url, SCHEMA) };

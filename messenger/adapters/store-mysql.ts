@@ -3,7 +3,7 @@ import { warnOfWeaknesses } from '#common/mysql/durability.ts';
 import { migrateMysql } from '#common/mysql/migrate.ts';
 import { Mysql } from '#common/mysql/open.ts';
 import type { MessageStore, SharedLog } from '../ports.ts';
-import { planBatch } from './mysql/commit.ts';
+import { Committer } from './mysql/commit.ts';
 import { Journal } from './mysql/journal.ts';
 import { JournalLane } from './mysql/journal-lane.ts';
 import { JournalNode } from './mysql/journal-node.ts';
@@ -34,14 +34,15 @@ export async function openMysqlStore({
   await warnOfWeaknesses(mysql, log);
   // Marks do not wait for messages: both have lanes of their own, which the journal takes for two nodes.
   const own = [new JournalNode(mysql), new JournalNode(mysql)] as const;
-  const commits = new JournalLane(mysql, own[0]);
+  const committer = new Committer(new JournalLane(mysql, own[0]));
   const marks = new MarkKeeper(mysql, new JournalLane(mysql, own[1]), clock);
   const reader = new LogReader(mysql);
   const others = new OtherNodes(mysql, (node) => own.some((one) => one.has(node)), clock);
   const journal = new Journal(mysql, clock);
+  await others.begin();
   const opened = cleanup.move();
   return {
-    commit: (drafts, now) => commits.run(now, (tx) => planBatch(tx, drafts, now)),
+    commit: (drafts, now) => committer.commit(drafts, now),
     news: () => others.news(),
     exists: (conversation) => reader.exists(conversation),
     positions: (user, device) => reader.positions(user, device),

@@ -21,7 +21,10 @@ if (command.length > 0) process.exitCode = await runCommand(command, urls);
 else {
   for (const [variable, url] of Object.entries(urls)) console.log(`export ${variable}=${url}`);
   console.error('Running; Ctrl-C stops them.');
-  await Promise.race([signalled, forever()]);
+  // Nothing else keeps the process alive.
+  const forever = setInterval(() => {}, 2 ** 30);
+  await signalled;
+  clearInterval(forever);
 }
 
 async function startInstalled(): Promise<Record<string, string>> {
@@ -48,9 +51,4 @@ async function runCommand([program = '', ...args]: string[], env: Record<string,
   const exited = once(child, 'exit') as Promise<[number | null]>;
   signalled.then(() => child.kill());
   return (await exited)[0] ?? 1;
-}
-
-/** Nothing else keeps the process alive. */
-function forever(): Promise<never> {
-  return new Promise(() => setInterval(() => {}, 2 ** 30));
 }

@@ -1,19 +1,26 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { after, before, describe, it } from 'mocha';
+import { Processes } from '../../scripts/processes.ts';
 import { Chat, chatStub, detailsOf, failure, unary } from '../outside/grpc.ts';
 import { type Account, call, passwordOf, register } from '../outside/http.ts';
-import { FourProcesses, SERVICES } from '../outside/processes.ts';
 
 describe('four services as processes', function () {
   this.timeout(60_000);
-  let system: FourProcesses;
+  const dataDir = mkdtempSync(join(tmpdir(), 'chatterbox-'));
+  let system: Processes;
   let ada: Account;
   let bob: Account;
   before(async () => {
-    system = await FourProcesses.prepare();
+    system = await Processes.prepare({ env: { DATA_DIR: dataDir, CHATTERBOX_LOG_LEVEL: 'fatal' } });
   });
-  after(() => system[Symbol.asyncDispose]());
+  after(async () => {
+    await system[Symbol.asyncDispose]();
+    rmSync(dataDir, { recursive: true });
+  });
 
   const send = (message: string) =>
     unary(
@@ -94,6 +101,6 @@ describe('four services as processes', function () {
   });
 
   it('stop with 0 when they are told to', async () => {
-    for (const service of SERVICES.toReversed()) assert.equal(await system.stop(service), 0, service);
+    assert.deepEqual(await system.stopAll(), [0, 0, 0, 0]);
   });
 });

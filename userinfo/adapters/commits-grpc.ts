@@ -9,33 +9,31 @@ const READER = 'userinfo';
 
 const RESPONSES_AT_ONCE = 100;
 
-/** The commits as the messenger streams them to services over gRPC. */
+/**
+ * The commits as the messengers stream them to services over gRPC: each of them tells all, so one is followed, and the next one
+ * after its stream has ended.
+ */
 export class CommitsGrpc implements Commits, Disposable {
-  readonly #client: CommitFeedServiceClient;
+  readonly #addresses: readonly string[];
   readonly #secret: string;
+  #client: CommitFeedServiceClient | undefined;
+  #opened = 0;
   #isFollowing = false;
 
-  constructor(address: string, serviceSecret: string) {
+  constructor(addresses: readonly string[], serviceSecret: string) {
+    this.#addresses = addresses;
     this.#secret = serviceSecret;
-    this.#client = new CommitFeedServiceClient(address, credentials.createInsecure(), {
-      'grpc.initial_reconnect_backoff_ms': 100,
-      'grpc.max_reconnect_backoff_ms': 2_000,
-      'grpc.keepalive_time_ms': 30_000,
-      'grpc.keepalive_timeout_ms': 10_000,
-      'grpc.max_receive_message_length': 16 * 1024 * 1024,
-    });
   }
 
   get isConnected(): boolean {
-    return (
-      this.#isFollowing && this.#client.getChannel().getConnectivityState(false) === connectivityState.READY
-    );
+    const state = this.#client?.getChannel().getConnectivityState(false);
+    return this.#isFollowing && state === connectivityState.READY;
   }
 
   async *follow(cursor: string, signal: AbortSignal): AsyncGenerator<CommitBatch> {
-    const metadata = new Metadata({ waitForReady: true });
+    const metadata = new Metadata();
     metadata.set(SERVICE_CREDENTIAL, this.#secret);
-    const call = this.#client.follow(metadata);
+    const call = this.#connect().follow(metadata);
     // The loop below sees every failure; cancelling after it has ended would otherwise be an unheard one.
     call.on('error', () => {});
     const cancel = () => call.cancel();
@@ -54,10 +52,27 @@ export class CommitsGrpc implements Commits, Disposable {
     }
   }
 
+  /** To the next messenger in turn. Not to one that is away: who asks again is sent to another. */
+  #connect(): CommitFeedServiceClient {
+    this.#client?.close();
+    const address = this.#addresses[this.#opened++ % this.#addresses.length] ?? '';
+    this.#client = new CommitFeedServiceClient(address, credentials.createInsecure(), OPTIONS);
+    return this.#client;
+  }
+
   [Symbol.dispose](): void {
-    this.#client.close();
+    this.#client?.close();
   }
 }
+
+const OPTIONS = {
+  // Each try is a connection of its own, without the waits of the one before.
+  'grpc.use_local_subchannel_pool': 1,
+  // One that is silent is left for another within seconds.
+  'grpc.keepalive_time_ms': 5_000,
+  'grpc.keepalive_timeout_ms': 2_000,
+  'grpc.max_receive_message_length': 16 * 1024 * 1024,
+};
 
 function toBatch(responses: FollowResponse[]): CommitBatch {
   return {

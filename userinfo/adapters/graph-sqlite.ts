@@ -1,4 +1,4 @@
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import type { Sync } from '#common/sqlite/host.ts';
 import { openSqlite, transaction } from '#common/sqlite/open.ts';
 import type {
@@ -9,15 +9,21 @@ import type {
   FeedName,
   Friend,
   FriendRequest,
+  Friendship,
   Graph,
+  Known,
   Listed,
   NamedPerson,
   Page,
   Person,
   ProfileChange,
+  Suggestion,
 } from '../ports.ts';
+import { listed, position } from './paging.ts';
 import * as queries from './sqlite/queries.ts';
 import { MIGRATIONS } from './sqlite/schema.ts';
+import { Statements } from './sqlite/statements.ts';
+import { suggestions } from './sqlite/suggestions.ts';
 
 /** For `hostInWorker`: the graph in the SQLite file at `path`. */
 export function open(path: string): GraphSqlite {
@@ -29,25 +35,32 @@ const LAST = '\u{10FFFF}';
 
 export class GraphSqlite implements Sync<Graph> {
   readonly #db: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #statements: Statements;
 
   constructor(db: DatabaseSync) {
     this.#db = db;
+    this.#statements = new Statements(db);
   }
 
   close(): void {
     this.#db.close();
   }
 
+  ping(): void {
+    this.#statements.all('SELECT 1', {});
+  }
+
   cursor(feed: FeedName): string {
-    const [row] = this.#all<{ cursor: string }>('SELECT cursor FROM feed WHERE name = :feed', { feed });
+    const [row] = this.#statements.all<{ cursor: string }>('SELECT cursor FROM feed WHERE name = :feed', {
+      feed,
+    });
     return row?.cursor ?? '';
   }
 
   seed(people: readonly NamedPerson[], cursor?: string): void {
     transaction(this.#db, () => {
       for (const { username, displayName, terms } of people) {
-        const isNew = this.#run(
+        const isNew = this.#statements.run(
           'INSERT INTO person (username, display_name) VALUES (:username, :displayName) ON CONFLICT DO NOTHING',
           { username, displayName },
         );
@@ -58,7 +71,7 @@ export class GraphSqlite implements Sync<Graph> {
   }
 
   person(username: string): Person | undefined {
-    return this.#all<Person>(queries.PERSON_BY_NAME, { username })[0];
+    return this.#statements.all<Person>(queries.PERSON_BY_NAME, { username })[0];
   }
 
   describe(username: string, change: ProfileChange): Person | undefined {
@@ -67,13 +80,13 @@ export class GraphSqlite implements Sync<Graph> {
       if (person === undefined) return undefined;
       const { terms, ...fields } = change;
       const changed: Person = { ...person, ...fields };
-      this.#run(
+      this.#statements.run(
         `UPDATE person SET display_name = :displayName, about = :about, avatar_url = :avatarUrl
          WHERE username = :username`,
         { ...changed },
       );
       if (terms !== undefined) {
-        this.#run('DELETE FROM term WHERE username = :username', { username });
+        this.#statements.run('DELETE FROM term WHERE username = :username', { username });
         this.#findBy(username, terms);
       }
       return changed;
@@ -82,7 +95,7 @@ export class GraphSqlite implements Sync<Graph> {
 
   search(prefix: string, { limit, after }: Page): Listed<Person> {
     const [from, username] = position(after, [prefix, '']);
-    const found = this.#all<Person & { term: string }>(queries.SEARCH, {
+    const found = this.#statements.all<Person & { term: string }>(queries.SEARCH, {
       prefix,
       end: prefix + LAST,
       from,
@@ -95,13 +108,13 @@ export class GraphSqlite implements Sync<Graph> {
 
   friends(username: string, { limit, after }: Page): Listed<Friend> {
     const [friend] = position(after, ['']);
-    const rows = this.#all<Friend>(queries.FRIENDS, { username, after: friend, limit: limit + 1 });
+    const rows = this.#statements.all<Friend>(queries.FRIENDS, { username, after: friend, limit: limit + 1 });
     return listed(rows, limit, (row) => [row.username]);
   }
 
   requests(username: string, direction: Direction, { limit, after }: Page): Listed<FriendRequest> {
     const [since, other] = position(after, [Number.MAX_SAFE_INTEGER, '']);
-    const rows = this.#all<FriendRequest>(queries.REQUESTS[direction], {
+    const rows = this.#statements.all<FriendRequest>(queries.REQUESTS[direction], {
       username,
       since,
       after: other,
@@ -116,11 +129,11 @@ export class GraphSqlite implements Sync<Graph> {
       if (before !== undefined) return { outcome: 'friends before', friend: before };
       const friend = this.#befriendIfAsked(from, to, now);
       if (friend !== undefined) return { outcome: 'friends now', friend };
-      const isNew = this.#run(
+      const isNew = this.#statements.run(
         'INSERT INTO request (sender, recipient, since) VALUES (:from, :to, :now) ON CONFLICT DO NOTHING',
         { from, to, now },
       );
-      const [request] = this.#all<FriendRequest>(queries.REQUEST, { from, to });
+      const [request] = this.#statements.all<FriendRequest>(queries.REQUEST, { from, to });
       if (request === undefined) throw new Error('the request is not there after it was made');
       return { outcome: isNew ? 'asked' : 'asked before', request };
     });
@@ -134,7 +147,7 @@ export class GraphSqlite implements Sync<Graph> {
   }
 
   dismiss(username: string, other: string): boolean {
-    return this.#run(
+    return this.#statements.run(
       `DELETE FROM request
        WHERE (sender = :username AND recipient = :other) OR (sender = :other AND recipient = :username)`,
       { username, other },
@@ -142,88 +155,101 @@ export class GraphSqlite implements Sync<Graph> {
   }
 
   unfriend(username: string, other: string): boolean {
-    return this.#run(
+    return this.#statements.run(
       `DELETE FROM friendship
        WHERE (username = :username AND friend = :other) OR (username = :other AND friend = :username)`,
       { username, other },
     );
   }
 
+  befriend(friendships: readonly Friendship[]): void {
+    transaction(this.#db, () => {
+      for (const { one, other, since } of friendships)
+        this.#statements.run(queries.BEFRIEND, { one, other, since });
+    });
+  }
+
+  mutual(username: string, other: string, { limit, after }: Page): Listed<Known> {
+    const [friend] = position(after, ['']);
+    const rows = this.#statements.all<Known>(queries.MUTUAL, {
+      username,
+      other,
+      after: friend,
+      limit: limit + 1,
+    });
+    return listed(rows, limit, (row) => [row.username]);
+  }
+
+  mutualCount(username: string, other: string): number {
+    return this.#statements.all<{ count: number }>(queries.MUTUAL_COUNT, { username, other })[0]?.count ?? 0;
+  }
+
+  suggestions(username: string, page: Page): Listed<Suggestion> {
+    return transaction(this.#db, () => suggestions(this.#statements, username, page));
+  }
+
+  dismissSuggestion(username: string, other: string): void {
+    this.#statements.run(
+      'INSERT INTO dismissed (username, other) VALUES (:username, :other) ON CONFLICT DO NOTHING',
+      {
+        username,
+        other,
+      },
+    );
+  }
+
   contacts(username: string, limit: number): Contact[] {
-    const recent = this.#all<Contact>(queries.RECENT_CHATS, { username, limit });
+    const recent = this.#statements.all<Contact>(queries.RECENT_CHATS, { username, limit });
     const rest = limit - recent.length;
-    return [...recent, ...this.#all<Contact>(queries.FRIENDS_NEVER_CHATTED_WITH, { username, limit: rest })];
+    return [
+      ...recent,
+      ...this.#statements.all<Contact>(queries.FRIENDS_NEVER_CHATTED_WITH, { username, limit: rest }),
+    ];
   }
 
   chatted(chats: readonly Chat[], cursor: string): void {
     transaction(this.#db, () => {
       for (const { one, other, at } of chats) {
-        this.#run(queries.CHATTED, { one, other, at });
-        this.#run(queries.CHATTED, { one: other, other: one, at });
+        this.#statements.run(queries.CHATTED, { one, other, at });
+        this.#statements.run(queries.CHATTED, { one: other, other: one, at });
       }
       if (cursor !== '') this.#moveCursor('commits', cursor);
     });
   }
 
+  forgetChats(): void {
+    transaction(this.#db, () => {
+      this.#statements.run("DELETE FROM feed WHERE name = 'commits'", {});
+      this.#statements.run('DELETE FROM chatted', {});
+    });
+  }
+
   #befriendIfAsked(username: string, from: string, now: number): Friend | undefined {
     const isAsked =
-      this.#all('SELECT 1 FROM request WHERE sender = :from AND recipient = :username', { from, username })
-        .length > 0;
+      this.#statements.all('SELECT 1 FROM request WHERE sender = :from AND recipient = :username', {
+        from,
+        username,
+      }).length > 0;
     if (!isAsked) return undefined;
     this.dismiss(username, from);
-    this.#run(
-      `INSERT INTO friendship (username, friend, since)
-       VALUES (:username, :from, :now), (:from, :username, :now)`,
-      { username, from, now },
-    );
+    this.#statements.run(queries.BEFRIEND, { one: username, other: from, since: now });
     return this.#friend(username, from);
   }
 
   #friend(username: string, friend: string): Friend | undefined {
-    return this.#all<Friend>(queries.FRIEND, { username, friend })[0];
+    return this.#statements.all<Friend>(queries.FRIEND, { username, friend })[0];
   }
 
   #findBy(username: string, terms: readonly string[]): void {
     for (const term of terms) {
-      this.#run('INSERT INTO term (term, username) VALUES (:term, :username)', { term, username });
+      this.#statements.run('INSERT INTO term (term, username) VALUES (:term, :username)', { term, username });
     }
   }
 
   #moveCursor(name: FeedName, cursor: string): void {
-    this.#run(
+    this.#statements.run(
       'INSERT INTO feed (name, cursor) VALUES (:name, :cursor) ON CONFLICT DO UPDATE SET cursor = :cursor',
       { name, cursor },
     );
   }
-
-  #all<Row>(sql: string, values: Values): Row[] {
-    return this.#prepared(sql).all(values) as Row[];
-  }
-
-  /** Whether anything changed. */
-  #run(sql: string, values: Values): boolean {
-    return Number(this.#prepared(sql).run(values).changes) > 0;
-  }
-
-  #prepared(sql: string): StatementSync {
-    const known = this.#statements.get(sql);
-    if (known !== undefined) return known;
-    const statement = this.#db.prepare(sql);
-    this.#statements.set(sql, statement);
-    return statement;
-  }
 }
-
-/** A page from rows of which one more than `limit` was asked for. */
-function listed<Row>(rows: Row[], limit: number, key: (row: Row) => SQLInputValue[]): Listed<Row> {
-  const items = rows.slice(0, limit);
-  const last = items.at(-1);
-  return { items, next: last !== undefined && rows.length > limit ? JSON.stringify(key(last)) : '' };
-}
-
-/** The key that a page ended with. */
-function position<Key extends SQLInputValue[]>(after: string, start: [...Key]): [...Key] {
-  return after === '' ? start : (JSON.parse(after) as [...Key]);
-}
-
-type Values = Record<string, SQLInputValue>;

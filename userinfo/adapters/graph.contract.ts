@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import type { Graph, Listed, Page } from '../ports.ts';
 import { fold, named } from '../search-terms.ts';
+import { suggestionsContract } from './suggestions.contract.ts';
 
 const ALL: Page = { limit: 100, after: '' };
 
@@ -19,6 +20,7 @@ export function graphContract(open: () => Promise<Graph & AsyncDisposable>): voi
   describe('friendship', () => friendshipContract(() => graph));
   describe('lists', () => listsContract(() => graph));
   describe('chats', () => chatsContract(() => graph));
+  describe('suggestions', () => suggestionsContract(() => graph));
 }
 
 function peopleContract(graph: () => Graph): void {
@@ -76,6 +78,12 @@ function searchContract(graph: () => Graph): void {
     assert.deepEqual(await names('100%'), ['per']);
     assert.deepEqual(await names('snake_'), ['under']);
     assert.deepEqual(await names('a*'), []);
+  });
+
+  it('orders by code points, whatever plane they are of', async () => {
+    await graph().seed([named('high', 'x\u{1F680}'), named('low', 'x\uFFFD'), named('mid', 'x\u4E00')]);
+    assert.deepEqual(await names('x'), ['mid', 'low', 'high']);
+    assert.deepEqual(await walk((page) => graph().search('x', page)), ['mid', 'low', 'high']);
   });
 
   it('shows exact matches first and each person once, across pages', async () => {
@@ -197,6 +205,29 @@ function chatsContract(graph: () => Graph): void {
     ]);
     assert.deepEqual(await graph().contacts('ada', 3), contacts.slice(0, 3));
     assert.deepEqual(await graph().contacts('eve', 10), []);
+  });
+
+  it('are forgotten with the place in their feed, and with nothing else', async () => {
+    await graph().seed([], 'a1');
+    await graph().befriend([{ one: 'ada', other: 'bob', since: 1 }]);
+    await graph().chatted([{ one: 'ada', other: 'bob', at: 50 }], 'm1');
+    await graph().forgetChats();
+    assert.equal(await graph().cursor('commits'), '');
+    assert.equal(await graph().cursor('accounts'), 'a1');
+    assert.deepEqual(await graph().contacts('ada', 10), [{ username: 'bob', lastChatted: null }]);
+  });
+
+  it('many at once, of the same pairs both ways, leave the newest', async () => {
+    const chats = Array.from({ length: 2_500 }, (_, i) =>
+      i % 2 === 0
+        ? { one: 'ada', other: `q${i % 50}`, at: i }
+        : { one: `q${(i - 1) % 50}`, other: 'ada', at: i },
+    );
+    await Promise.all([graph().chatted(chats, 'm1'), graph().chatted(chats.toReversed(), 'm2')]);
+    const contacts = await graph().contacts('ada', 100);
+    assert.equal(contacts.length, 25);
+    assert.deepEqual(contacts[0], { username: 'q48', lastChatted: 2_499 });
+    assert.deepEqual(contacts.at(-1), { username: 'q0', lastChatted: 2_451 });
   });
 
   it('a friend shows when they last chatted, also after parting and befriending again', async () => {

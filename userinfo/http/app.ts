@@ -8,20 +8,24 @@ import type { Log } from '#common/log.ts';
 import type { Friends } from '../friends.ts';
 import type { People } from '../people.ts';
 import type { Graph } from '../ports.ts';
+import type { Suggestions } from '../suggestions.ts';
 import { contactRoutes } from './contacts.ts';
 import { friendRoutes } from './friends.ts';
 import type { PageTokens } from './page-tokens.ts';
 import { peopleRoutes } from './people.ts';
 import { requestRoutes } from './requests.ts';
+import { suggestionRoutes } from './suggestions.ts';
 
 export interface AppParts {
   authentication: Authentication;
   graph: Graph;
   people: People;
   friends: Friends;
+  suggestions: Suggestions;
   pageTokens: PageTokens;
   /** What is not there yet, by name. */
-  missing(): string[];
+  missing(): Promise<string[]>;
+  onAnswered?: (status: number, seconds: number) => void;
   log: Log;
 }
 
@@ -32,7 +36,7 @@ type Method = 'get' | 'post' | 'patch' | 'delete';
 
 /** userinfo over HTTP: `/chat` and what is below it, for callers with an access token, and health for everybody. */
 export function createUserinfoApp(parts: AppParts): Express {
-  return createApp(parts.log, (app) => {
+  const routes = (app: Express) => {
     addHealth(app, parts.missing);
     app.use('/chat', identified(parts.authentication), personal, jsonBody);
     addRoutes(app, {
@@ -41,8 +45,10 @@ export function createUserinfoApp(parts: AppParts): Express {
       ...requestRoutes(parts),
       ...friendRoutes(parts),
       ...peopleRoutes(parts),
+      ...suggestionRoutes(parts),
     });
-  });
+  };
+  return createApp(parts.log, routes, parts.onAnswered);
 }
 
 /** What one caller sees is nothing for a cache between us. */

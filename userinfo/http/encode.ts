@@ -1,4 +1,4 @@
-import type { Contact, Friend, FriendRequest, Person } from '../ports.ts';
+import type { Contact, Friend, FriendRequest, Known, Person, Suggestion } from '../ports.ts';
 
 /** How userinfo shows its things in JSON. Times are RFC 3339 in UTC with milliseconds, or "" for never. */
 
@@ -12,6 +12,14 @@ export function toFriend({ username, displayName, since, lastChatted }: Friend) 
 
 export function toRequest({ username, displayName, since }: FriendRequest) {
   return { username, display_name: displayName, since: toTime(since) };
+}
+
+export function toKnown({ username, displayName }: Known) {
+  return { username, display_name: displayName };
+}
+
+export function toSuggestion({ score, friendsInCommon, ...known }: Suggestion) {
+  return { ...toKnown(known), score, friends_in_common: friendsInCommon };
 }
 
 export function toContact({ username, lastChatted }: Contact) {

@@ -85,10 +85,27 @@ export function attemptPromises({ store, reopen }: Subject): void {
     await store().settle(attempt(NOW, { address: 'cafe' }), false);
     await reopen();
     const known = (username: string) =>
-      Promise.all(['home', 'office', 'cafe'].map((address) => store().knows(username, address)));
+      Promise.all(['home', 'office', 'cafe'].map((address) => store().knows(username, address, NOW)));
     assert.deepEqual(await known('ada'), [true, true, false]);
     assert.deepEqual(await known('bob'), [true, false, false]);
     assert.deepEqual(await known('nobody'), [false, false, false]);
+    assert.equal(await store().knows('ada ', 'home', NOW), false);
+    assert.equal(await store().knows('ada', 'home ', NOW), false);
+  });
+
+  it('keep an address known as long as it is used, and forget it when it was not', async () => {
+    await register(store(), 'ada');
+    await store().settle(attempt(NOW, { address: 'cafe' }), true);
+    await store().settle(attempt(NOW + 10, { address: 'cafe' }), true);
+    await store().settle(attempt(NOW + 5, { address: 'cafe' }), true);
+    const known = (since: number) =>
+      Promise.all(['home', 'cafe'].map((address) => store().knows('ada', address, since)));
+    assert.deepEqual(await known(NOW), [true, true]);
+    assert.deepEqual(await known(NOW + 10), [false, true]);
+    assert.deepEqual(await known(NOW + 11), [false, false]);
+    assert.equal(await store().dropAddresses(NOW), 0);
+    assert.equal(await store().dropAddresses(NOW + 10), 1);
+    assert.deepEqual(await known(0), [false, true]);
   });
 }
 

@@ -46,6 +46,22 @@ export function feedPromises({ store, reopen }: Subject): void {
     assert.deepEqual(seen, await readAccounts(store(), 1_000));
   });
 
+  it('say how far they go, and go further with everything that is added', async () => {
+    assert.deepEqual({ ...(await store().ends()) }, { accounts: 0, revocations: 0 });
+    for (const name of ['ada', 'bob']) {
+      await register(store(), name);
+      await end(name);
+      const { accounts, revocations } = await store().ends();
+      assert.equal((await store().accountsAfter(0, 10)).at(-1)?.seq, accounts);
+      assert.equal((await store().revocationsAfter(0, NOW_S, 10)).at(-1)?.seq, revocations);
+    }
+    await reopen();
+    const before = await store().ends();
+    assert.equal(await end('ada'), 0);
+    assert.equal(await store().createAccount(account('ada'), session('s2', 'ada'), 'home'), false);
+    assert.deepEqual({ ...(await store().ends()) }, { ...before });
+  });
+
   it('go on from a cursor after reopening', async () => {
     await register(store(), 'ada');
     await register(store(), 'bob');

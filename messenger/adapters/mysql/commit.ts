@@ -1,3 +1,4 @@
+import { isDuplicate } from '#common/mysql/errors.ts';
 import type { Tx } from '#common/mysql/open.ts';
 import { type Sql, sql } from '#common/mysql/sql.ts';
 import {
@@ -10,15 +11,52 @@ import {
 } from '../../commit-plan.ts';
 import { conversationKey } from '../../conversation-id.ts';
 import type { Draft, Outcome } from '../../ports.ts';
-import type { Planned } from './journal-lane.ts';
+import type { JournalLane, Planned } from './journal-lane.ts';
+
+/** For so long after a retry came by, others are expected. */
+const RETRIES_EXPECTED_MS = 1_000;
 
 /**
- * What a batch does, see MessageStore.commit, in two round trips: BEGIN with what must be known, read under the locks of its
+ * The batches of messages, see MessageStore.commit, each in two round trips: BEGIN with what must be known, read under the locks of its
  * conversations; then all rows with the COMMIT. New conversations cost a third.
+ * That no client id was taken before is not looked up, which costs a third of the batch, but left to the unique index: where it refuses,
+ * the batch is rolled back and run again with the look-up, and so is each one for a second, for retries come in numbers.
  */
-export async function planBatch(tx: Tx, drafts: Draft[], now: number): Promise<Planned<Outcome[]>> {
+export class Committer {
+  readonly #lane: JournalLane;
+  #looksUpUntil = 0;
+
+  constructor(lane: JournalLane) {
+    this.#lane = lane;
+  }
+
+  commit(drafts: Draft[], now: number): Promise<Outcome[]> {
+    let looksUp = false;
+    return this.#lane.run(
+      now,
+      (tx) => {
+        looksUp ||= performance.now() < this.#looksUpUntil;
+        return planBatch(tx, drafts, now, looksUp);
+      },
+      (error) => {
+        if (looksUp || !isDuplicate(error)) return false;
+        this.#looksUpUntil = performance.now() + RETRIES_EXPECTED_MS;
+        return true;
+      },
+    );
+  }
+}
+
+async function planBatch(
+  tx: Tx,
+  drafts: Draft[],
+  now: number,
+  looksUp: boolean,
+): Promise<Planned<Outcome[]>> {
   if (drafts.length === 0) return { result: [], writes: [], news: undefined };
-  const { heads, originals } = await lock(tx, drafts, byKey(drafts), now);
+  const conversations = byKey(drafts);
+  const heads = await lock(tx, conversations, now);
+  const originals = looksUp ? await findOriginals(tx, drafts, conversations) : new Map();
   const plan = planCommit(drafts, heads, originals, now);
   if (plan.entries.length === 0) return { result: plan.outcomes, writes: [], news: undefined };
   return {
@@ -38,29 +76,22 @@ function byKey(drafts: Draft[]): Conversations {
   return new Map([...found].sort(([, a], [, b]) => Buffer.compare(a.key, b.key)));
 }
 
-async function lock(tx: Tx, drafts: Draft[], conversations: Conversations, now: number) {
+async function lock(tx: Tx, conversations: Conversations, now: number): Promise<Map<string, Head>> {
   const heads = new Map<string, Head>();
-  const originals = new Map<string, Original>();
-  const [headRows, originalRows] = await tx.run(
-    lockHeads([...conversations.values()]),
-    findOriginals(drafts),
-  );
-  takeHeads(heads, headRows);
-  takeOriginals(originals, conversations, originalRows);
+  const [rows] = await tx.run(lockHeads([...conversations.values()]));
+  takeHeads(heads, rows);
   const absent = [...conversations].filter(([id]) => !heads.has(id));
-  if (absent.length === 0) return { heads, originals };
+  if (absent.length === 0) return heads;
 
   // There is no row to lock yet: make it. Whoever makes the same one waits here for us, or we for them.
-  const rows = absent.map(([id, { key, members }]) => [key, id, JSON.stringify(members), 0, 0, 0, now]);
-  const [, lockedRows, foundRows] = await tx.run(
-    sql`INSERT INTO conversation (k, id, members, last_seq, messages_so_far, last_sent_at, created_at) VALUES ${rows}
+  const made = absent.map(([id, { key, members }]) => [key, id, JSON.stringify(members), 0, 0, 0, now]);
+  const [, lockedRows] = await tx.run(
+    sql`INSERT INTO conversation (k, id, members, last_seq, messages_so_far, last_sent_at, created_at) VALUES ${made}
         ON DUPLICATE KEY UPDATE last_seq = last_seq`,
     lockHeads(absent.map(([, conversation]) => conversation)),
-    findOriginals(drafts),
   );
   takeHeads(heads, lockedRows);
-  takeOriginals(originals, conversations, foundRows);
-  return { heads, originals };
+  return heads;
 }
 
 function lockHeads(conversations: { key: Uint8Array }[]): Sql {
@@ -70,31 +101,31 @@ function lockHeads(conversations: { key: Uint8Array }[]): Sql {
 }
 
 /** By the unique index, whatever a server thinks of so long a list. */
-function findOriginals(drafts: Draft[]): Sql {
-  const ids = drafts.map(({ conversation, sender, clientId }) => [
+async function findOriginals(
+  tx: Tx,
+  drafts: Draft[],
+  conversations: Conversations,
+): Promise<Map<string, Original>> {
+  const taken = drafts.map(({ conversation, sender, clientId }) => [
     conversationKey(conversation),
     sender,
     clientId,
   ]);
-  return sql`SELECT k, sender, client_id AS clientId, seq, sent_at AS sentAt, content_hash AS contentHash
-             FROM entry FORCE INDEX (entry_client_id) WHERE (k, sender, client_id) IN (${ids})`;
+  const [rows] =
+    await tx.run(sql`SELECT k, sender, client_id AS clientId, seq, sent_at AS sentAt, content_hash AS contentHash
+                     FROM entry FORCE INDEX (entry_client_id) WHERE (k, sender, client_id) IN (${taken})`);
+  const ids = new Map(Array.from(conversations, ([id, { key }]) => [hex(key), id]));
+  return new Map(
+    (rows as unknown[] as OriginalRow[]).map(({ k, sender, clientId, ...original }) => {
+      const conversation = ids.get(hex(k)) ?? '';
+      return [clientIdKey({ conversation, sender, clientId }), original];
+    }),
+  );
 }
 
 /** A row that this transaction made itself has no entry yet: to the plan it is new. */
 function takeHeads(heads: Map<string, Head>, rows: unknown[] = []): void {
   for (const { id, ...head } of rows as (Head & { id: string })[]) if (head.lastSeq > 0) heads.set(id, head);
-}
-
-function takeOriginals(
-  originals: Map<string, Original>,
-  conversations: Conversations,
-  rows: unknown[] = [],
-): void {
-  const ids = new Map(Array.from(conversations, ([id, { key }]) => [hex(key), id]));
-  for (const { k, sender, clientId, ...original } of rows as OriginalRow[]) {
-    const conversation = ids.get(hex(k)) ?? '';
-    originals.set(clientIdKey({ conversation, sender, clientId }), original);
-  }
 }
 
 function hex(key: Uint8Array): string {

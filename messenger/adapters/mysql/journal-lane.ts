@@ -22,14 +22,22 @@ export class JournalLane {
     this.#node = node;
   }
 
-  /** `plan` runs again from the start where a transaction was in the way or its connection broke. */
-  run<T>(now: number, plan: (tx: Tx) => Promise<Planned<T>>): Promise<T> {
-    const result = this.#last.then(() => this.#run(now, plan));
+  /** `plan` runs again from the start where a transaction was in the way, its connection broke, or `again` says so of an error. */
+  run<T>(
+    now: number,
+    plan: (tx: Tx) => Promise<Planned<T>>,
+    again?: (error: unknown) => boolean,
+  ): Promise<T> {
+    const result = this.#last.then(() => this.#run(now, plan, again));
     this.#last = result.catch(() => {});
     return result;
   }
 
-  async #run<T>(now: number, plan: (tx: Tx) => Promise<Planned<T>>): Promise<T> {
+  async #run<T>(
+    now: number,
+    plan: (tx: Tx) => Promise<Planned<T>>,
+    again?: (error: unknown) => boolean,
+  ): Promise<T> {
     const place = await this.#node.nextPlace(now);
     let sent: Planned<T> | undefined;
     try {
@@ -41,7 +49,7 @@ export class JournalLane {
         const rows = planned.news === undefined ? [] : [journalRow(planned.news, place, now)];
         if (planned.writes.length > 0) await tx.commit(...planned.writes, ...rows);
         return planned.result;
-      });
+      }, again);
     } finally {
       // Also where it is not known whether it was written: its number is not given to another batch.
       if (sent !== undefined) this.#node.used(place.batch);

@@ -18,7 +18,6 @@ export class OtherNodes implements SharedLog {
   readonly #reached = new Map<number, number>();
   /** Batches before that which were not there. */
   #missing: Missing[] = [];
-  #hasBegun = false;
 
   constructor(mysql: Mysql, isOwn: (node: number) => boolean, clock: () => number) {
     this.#mysql = mysql;
@@ -26,11 +25,15 @@ export class OtherNodes implements SharedLog {
     this.#clock = clock;
   }
 
+  /** From now on everything is news. To be called once, before anybody reads the store. */
+  async begin(): Promise<void> {
+    await this.#beginWith(await this.#nodes());
+  }
+
   async news(): Promise<News | undefined> {
-    const nodes = (await journalNodes(this.#mysql)).filter(({ node }) => !this.#isOwn(node));
-    if (!this.#hasBegun) return this.#begin(nodes);
+    const nodes = await this.#nodes();
     if (nodes.some(({ node, pruned }) => pruned > this.#reachedOf(node))) {
-      await this.#begin(nodes);
+      await this.#beginWith(nodes);
       return undefined;
     }
     const all: News = { commits: [], marks: [] };
@@ -46,7 +49,7 @@ export class OtherNodes implements SharedLog {
     return all;
   }
 
-  async #begin(nodes: NodeRow[]): Promise<News> {
+  async #beginWith(nodes: NodeRow[]): Promise<void> {
     const newest = nodes.map(
       ({ node, last }) =>
         sql`SELECT node, batch, '' AS news FROM journal WHERE node = ${node} AND batch > ${last - NEWEST} AND batch <= ${last} ORDER BY batch`,
@@ -59,8 +62,10 @@ export class OtherNodes implements SharedLog {
       for (const row of rows) this.#passOver(row);
       this.#reached.set(node, last);
     }
-    this.#hasBegun = true;
-    return { commits: [], marks: [] };
+  }
+
+  async #nodes(): Promise<NodeRow[]> {
+    return (await journalNodes(this.#mysql)).filter(({ node }) => !this.#isOwn(node));
   }
 
   /** What is new of these nodes, and what was missing and has come, in one round trip. */

@@ -27,6 +27,25 @@ export const FRIENDS = `${FRIENDS_OF} AND f.friend > :after ORDER BY f.friend LI
 
 export const FRIEND = `${FRIENDS_OF} AND f.friend = :friend`;
 
+/** Counting how many friends each has is the schema's doing. */
+export const BEFRIEND = `
+  INSERT INTO friendship (username, friend, since)
+  VALUES (:one, :other, :since), (:other, :one, :since)
+  ON CONFLICT DO NOTHING`;
+
+const FRIENDS_IN_COMMON = `
+  FROM friendship f
+  JOIN friendship g ON g.username = :other AND g.friend = f.friend
+  JOIN person p ON p.username = f.friend
+  WHERE f.username = :username`;
+
+export const MUTUAL = `
+  SELECT p.username, p.display_name AS displayName ${FRIENDS_IN_COMMON} AND f.friend > :after
+  ORDER BY f.friend
+  LIMIT :limit`;
+
+export const MUTUAL_COUNT = `SELECT count(*) AS count ${FRIENDS_IN_COMMON}`;
+
 export const REQUEST = `
   SELECT p.username, p.display_name AS displayName, r.since
   FROM request r JOIN person p ON p.username = r.recipient

@@ -52,4 +52,23 @@ export const MIGRATIONS: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    name: 'how many friends everybody has, dismissed suggestions',
+    sql: `
+      ALTER TABLE person ADD COLUMN friends INTEGER NOT NULL DEFAULT 0;
+      UPDATE person SET friends = (SELECT count(*) FROM friendship f WHERE f.username = person.username);
+      CREATE TRIGGER friendship_begins AFTER INSERT ON friendship BEGIN
+        UPDATE person SET friends = friends + 1 WHERE username = NEW.username;
+      END;
+      CREATE TRIGGER friendship_ends AFTER DELETE ON friendship BEGIN
+        UPDATE person SET friends = friends - 1 WHERE username = OLD.username;
+      END;
+
+      CREATE TABLE dismissed (
+        username TEXT NOT NULL REFERENCES person,
+        other TEXT NOT NULL REFERENCES person,
+        PRIMARY KEY (username, other)
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
 ];

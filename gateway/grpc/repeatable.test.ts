@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { MethodDefinition } from '@grpc/grpc-js';
 import { loadFileDescriptorSetFromBuffer } from '@grpc/proto-loader';
 import { describe, it } from 'mocha';
-import { hasClientId } from './client-id.ts';
+import { isRepeatable } from './repeatable.ts';
 
 const SEND = '/org.harshit.messenger.chat.ChatService/SendMessage';
 
@@ -19,17 +19,36 @@ describe('the client_id in a request that is not decoded', () => {
   const full = { user: 'ada', friend: 'bob', message: 'x'.repeat(300), timestamp: '1700000000000' };
 
   it('is seen where there is one', () => {
-    assert.ok(hasClientId(SEND, framed({ ...full, client_id: 'c1' })));
-    assert.ok(hasClientId(SEND, framed({ client_id: 'c' })));
+    assert.ok(isRepeatable(SEND, framed({ ...full, client_id: 'c1' })));
+    assert.ok(isRepeatable(SEND, framed({ client_id: 'c' })));
   });
 
   it('is not seen where there is none, in no other call, and not in half a message', () => {
-    assert.ok(!hasClientId(SEND, framed(full)));
-    assert.ok(!hasClientId(SEND, framed({ message: 'client_id' })));
-    assert.ok(!hasClientId(SEND.replace('SendMessage', 'StreamMessage'), framed({ client_id: 'c' })));
+    assert.ok(!isRepeatable(SEND, framed(full)));
+    assert.ok(!isRepeatable(SEND, framed({ message: 'client_id' })));
+    assert.ok(!isRepeatable(SEND.replace('SendMessage', 'StreamMessage'), framed({ client_id: 'c' })));
     const whole = framed({ ...full, client_id: 'c1' });
     for (let length = 0; length < whole.length; length++)
-      assert.ok(!hasClientId(SEND, whole.subarray(0, length)), `${length} bytes`);
+      assert.ok(!isRepeatable(SEND, whole.subarray(0, length)), `${length} bytes`);
+  });
+
+  it('is looked for in its own field in either service', () => {
+    const [text, clientId] = [
+      [0x1a, 1, 0x63],
+      [0x22, 1, 0x63],
+    ].map((bytes) => frame(Buffer.from(bytes)));
+    assert.ok(isRepeatable('/chatterbox.v1.SessionService/Send', clientId!));
+    assert.ok(!isRepeatable('/chatterbox.v1.SessionService/Send', text!));
+    assert.ok(!isRepeatable(SEND, clientId!));
+  });
+
+  it('is not needed where nothing changes the second time', () => {
+    for (const method of ['ListConversations', 'ListEntries', 'MarkRead'])
+      assert.ok(
+        isRepeatable(`/chatterbox.v1.ConversationsService/${method}`, frame(Buffer.alloc(0))),
+        method,
+      );
+    assert.ok(!isRepeatable('/chatterbox.v1.ConversationsService/CreateGroup', frame(Buffer.alloc(0))));
   });
 
   it('is not looked for in noise', () => {
@@ -39,7 +58,7 @@ describe('the client_id in a request that is not decoded', () => {
       [0x2b],
       [0x2a, 0xff, 0xff, 0xff, 0xff, 0x0f],
     ])
-      assert.ok(!hasClientId(SEND, frame(Buffer.from(bytes))), String(bytes));
+      assert.ok(!isRepeatable(SEND, frame(Buffer.from(bytes))), String(bytes));
   });
 });
 

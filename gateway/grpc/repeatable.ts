@@ -1,16 +1,30 @@
-/** The calls whose request says itself whether it may be sent twice: by a client_id, and in which field that is. */
-const CLIENT_ID_FIELDS: Record<string, number> = {
-  '/org.harshit.messenger.chat.ChatService/SendMessage': 5,
-};
+const SEND_MESSAGE = '/org.harshit.messenger.chat.ChatService/SendMessage';
+const SESSION = '/chatterbox.v1.SessionService';
+const CONVERSATIONS = '/chatterbox.v1.ConversationsService';
+
+/** The sends, with the field that holds the client_id: by it a second one is recognised as the first. */
+const CLIENT_ID_FIELDS = new Map([
+  [SEND_MESSAGE, 5],
+  [`${SESSION}/Send`, 4],
+]);
+
+/** The calls that change nothing the second time. */
+const IDEMPOTENT = new Set([
+  `${CONVERSATIONS}/ListConversations`,
+  `${CONVERSATIONS}/ListEntries`,
+  `${CONVERSATIONS}/MarkRead`,
+  '/grpc.health.v1.Health/Check',
+]);
 
 const MESSAGE_HEAD = 5;
 
 /**
- * Whether a unary request names a client_id, so that a second send is recognised as the first. `body` is the whole
+ * Whether a unary request may be made twice although the first may have been carried out. `body` is the whole
  * request: one gRPC message with its head of a flag and a length. A compressed one is not looked into.
  */
-export function hasClientId(path: string, body: Buffer): boolean {
-  const wanted = Object.hasOwn(CLIENT_ID_FIELDS, path) ? CLIENT_ID_FIELDS[path] : undefined;
+export function isRepeatable(path: string, body: Buffer): boolean {
+  if (IDEMPOTENT.has(path)) return true;
+  const wanted = CLIENT_ID_FIELDS.get(path);
   if (wanted === undefined || body.length < MESSAGE_HEAD || body[0] !== 0) return false;
   if (body.readUInt32BE(1) !== body.length - MESSAGE_HEAD) return false;
   return hasFilledField(body.subarray(MESSAGE_HEAD), wanted);

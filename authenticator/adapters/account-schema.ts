@@ -1,0 +1,18 @@
+import { join } from 'node:path';
+import type { StoreSchema } from '#common/migrations.ts';
+import { migrateMysql, mysqlStatus } from '#common/mysql/migrate.ts';
+import { openSqlite, sqliteStatus } from '#common/sqlite/open.ts';
+import { SCHEMA } from './mysql/schema.ts';
+import { MIGRATIONS } from './schema-sqlite.ts';
+
+export function mysqlAccountSchema(url: string): StoreSchema {
+  return { status: () => mysqlStatus(url, SCHEMA), migrate: () => migrateMysql(url, SCHEMA) };
+}
+
+export function sqliteAccountSchema(folder: string): StoreSchema {
+  const path = join(folder, 'accounts.db');
+  return {
+    status: async () => sqliteStatus(path, MIGRATIONS),
+    migrate: async () => openSqlite(path, MIGRATIONS).close(),
+  };
+}

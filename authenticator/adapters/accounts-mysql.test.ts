@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import mysql from 'mysql2/promise';
+import { createLog } from '#common/log.ts';
+import { startCuttingProxy } from '#common/mysql/fixtures/cutting-proxy.ts';
+import { newDatabase } from '#common/mysql/fixtures/database.ts';
+import { migrateMysql, mysqlStatus } from '#common/mysql/migrate.ts';
+import { accountStoreContract } from './accounts.contract.ts';
+import { openMysqlStore } from './accounts-mysql.ts';
+import { idsOf, NOW, register, revoked } from './contract/samples.ts';
+import { WRITES } from './contract/writes.ts';
+import { SCHEMA } from './mysql/schema.ts';
+import { sharedAccountStoreContract } from './shared-accounts.contract.ts';
+
+const SERVER = process.env.TEST_MYSQL_URL;
+const log = createLog('test', 'silent');
+
+if (SERVER === undefined) {
+  describe('the MySQL account store', () => {
+    it('passes the contract (no MySQL here: set TEST_MYSQL_URL, or run `npm run engines -- -- npm test`)');
+  });
+} else withServer(SERVER);
+
+function withServer(server: string): void {
+  const open = (url: string) => openMysqlStore(url, log);
+
+  accountStoreContract('MySQL', async () => {
+    const database = await newDatabase(server);
+    const opened = {
+      store: await open(database.url),
+      async reopen() {
+        await opened.store[Symbol.asyncDispose]();
+        opened.store = await open(database.url);
+      },
+      async [Symbol.asyncDispose]() {
+        await opened.store[Symbol.asyncDispose]();
+        await database[Symbol.asyncDispose]();
+      },
+    };
+    return opened;
+  });
+
+  sharedAccountStoreContract('MySQL', async () => {
+    const stack = new AsyncDisposableStack();
+    const { url } = stack.use(await newDatabase(server));
+    return {
+      nodes: [stack.use(await open(url)), stack.use(await open(url))],
+      [Symbol.asyncDispose]: () => stack.disposeAsync(),
+    };
+  });
+
+  for (const when of ['before', 'after'] as const)
+    describe(`the MySQL account store whose connection breaks just ${when} the COMMIT`, () => {
+      for (const [what, { prepare, call, check }] of Object.entries(WRITES))
+        it(`${what} once, and says so`, async () => {
+          await using database = await newDatabase(server);
+          await using proxy = await startCuttingProxy(database.url);
+          await using store = await open(proxy.url);
+          await prepare?.(store);
+          proxy.cutNext('COMMIT', when);
+          const answer = await call(store);
+          assert.equal(proxy.cuts, 1);
+          await check(store, answer);
+        });
+    });
+
+  describe('the MySQL account store', () => {
+    it('runs a transaction again from the start when it was the victim of a deadlock', async () => {
+      await using database = await newDatabase(server);
+      await using store = await open(database.url);
+      await register(store, 'ada');
+      await using rival = await rivalOf(database.url);
+      // The change locks the account and then waits for the feed; the rival has the feed and then wants the account.
+      await rival.lock("SELECT 1 FROM auth_feed WHERE name = 'revocations' FOR UPDATE");
+      const change = { username: 'ada', from: 'hash of ada', to: 'new', keep: '', now: NOW };
+      const changed = store.changePassword(change);
+      await database.lockIsWaitedFor();
+      await rival.lock("SELECT 1 FROM auth_account WHERE username = 'ada' FOR UPDATE");
+      await rival.end();
+      assert.equal(await changed, true);
+      assert.equal((await store.account('ada'))?.passwordHash, 'new');
+      assert.deepEqual(await revoked(store), ['s-ada']);
+    });
+
+    it('waits no longer than seconds for a lock, leaves nothing half done, and goes on when it is free', async () => {
+      await using database = await newDatabase(server);
+      await using store = await open(database.url);
+      await register(store, 'ada');
+      await using rival = await rivalOf(database.url);
+      await rival.lock("SELECT 1 FROM auth_feed WHERE name = 'revocations' FOR UPDATE");
+      const began = performance.now();
+      await assert.rejects(store.endSessions({ username: 'ada', now: NOW }), { reason: 'UNAVAILABLE' });
+      assert.ok(performance.now() - began < 10_000);
+      assert.deepEqual(await idsOf(store, 'ada'), ['s-ada']);
+      await rival.end();
+      assert.equal(await store.endSessions({ username: 'ada', now: NOW }), 1);
+    }).timeout(15_000);
+
+    it('sweeps no session away that is refreshed in the same moment', async () => {
+      await using database = await newDatabase(server);
+      await using store = await open(database.url);
+      await register(store, 'ada');
+      await using rival = await rivalOf(database.url);
+      await rival.lock(`UPDATE auth_session SET used_at = ${NOW + 1_000_000}`);
+      const dropped = store.dropIdle({ now: NOW + 1_000_000, idleMs: 10 });
+      await database.lockIsWaitedFor();
+      await rival.lock('COMMIT');
+      assert.equal(await dropped, 0);
+      assert.deepEqual(await idsOf(store, 'ada'), ['s-ada']);
+    });
+
+    it('answers UNAVAILABLE at once while the server is away, and goes on when it is back', async () => {
+      await using database = await newDatabase(server);
+      const proxy = await startCuttingProxy(database.url);
+      await using store = await open(proxy.url);
+      await register(store, 'ada');
+      await proxy[Symbol.asyncDispose]();
+      const began = performance.now();
+      const unavailable = { reason: 'UNAVAILABLE', retryAfterMs: 1_000 };
+      await assert.rejects(store.account('ada'), unavailable);
+      await assert.rejects(register(store, 'bob'), unavailable);
+      await assert.rejects(store.check(), unavailable);
+      assert.ok(performance.now() - began < 3_000);
+      await using _ = await startCuttingProxy(database.url, Number(new URL(proxy.url).port));
+      assert.equal((await store.account('ada'))?.username, 'ada');
+      assert.equal(await store.account('bob'), undefined);
+    });
+
+    it('makes its schema once beside that of another service, though ten nodes start at the same moment', async () => {
+      await using database = await newDatabase(server);
+      const other = { part: 'another', migrations: [{ name: 'one', sql: 'CREATE TABLE account (n INT)' }] };
+      await migrateMysql(database.url, other);
+      assert.ok((await mysqlStatus(database.url, SCHEMA)).every(({ isApplied }) => !isApplied));
+      await Promise.all(Array.from({ length: 10 }, () => migrateMysql(database.url, SCHEMA)));
+      assert.ok((await mysqlStatus(database.url, SCHEMA)).every(({ isApplied }) => isApplied));
+      assert.deepEqual(
+        (await mysqlStatus(database.url, other)).map(({ isApplied }) => isApplied),
+        [true],
+      );
+    });
+
+    it('forgets counters that are whole again, and revocations that are no longer needed', async () => {
+      await using database = await newDatabase(server);
+      await using store = await open(database.url);
+      const budget = (key: string) => ({ key, free: 5, ceilingMs: 1_000 });
+      const attempt = (key: string, now: number) =>
+        store.admit({ username: 'ada', address: 'home', budgets: [budget(key)], now, forgetMs: 10 });
+      for (let i = 0; i < 5; i++) await attempt('used up', NOW);
+      for (let i = 0; i < 5; i++) assert.equal(await attempt('used up', NOW + 11), 0);
+      assert.ok((await attempt('used up', NOW + 11)) > 0);
+      for (let i = 0; i < 5; i++) await attempt(`old ${i}`, NOW);
+      await attempt('new', NOW + 100_000);
+      assert.equal(await count('auth_attempt'), 1);
+      for (const name of ['ada', 'bob']) await register(store, name);
+      await store.endSessions({ username: 'ada', now: NOW });
+      await store.endSessions({ username: 'bob', now: NOW + 3_600_000 });
+      assert.equal(await count('auth_revocation'), 1);
+
+      async function count(table: string): Promise<number> {
+        const [rows] = await database.admin.query(`SELECT count(*) AS n FROM ${table}`);
+        return (rows as { n: number }[])[0]?.n ?? 0;
+      }
+    });
+  });
+}
+
+/** A transaction of somebody else, with so much to undo that a deadlock's victim is the other one. */
+async function rivalOf(url: string) {
+  const connection = await mysql.createConnection(url);
+  await connection.query('CREATE TABLE ballast (n INT PRIMARY KEY)');
+  await connection.query('BEGIN');
+  const rows = Array.from({ length: 500 }, (_, n) => [n]);
+  await connection.query('INSERT INTO ballast VALUES ?', [rows]);
+  return {
+    lock: (sql: string) => connection.query(sql),
+    end: () => connection.query('ROLLBACK'),
+    [Symbol.asyncDispose]: () => connection.end(),
+  };
+}

@@ -1,0 +1,106 @@
+import type { Mysql } from '#common/mysql/open.ts';
+import { sql } from '#common/mysql/sql.ts';
+import type { Ending, Revocation, Rotated, Rotation, Sequenced, Session, Standing } from '../../ports.ts';
+import { type Ended, endSessions, isWritten } from './revoke.ts';
+import { exactly, rowsOf } from './rows.ts';
+
+const SESSION = sql`id, username, device, created_at AS createdAt, used_at AS usedAt`;
+
+const DROPPED_AT_ONCE = 200;
+
+/** Login sessions and their revocations. */
+export class Logins {
+  readonly #mysql: Mysql;
+
+  constructor(mysql: Mysql) {
+    this.#mysql = mysql;
+  }
+
+  async session(id: string): Promise<Session | undefined> {
+    const rows = await this.#mysql.query<Session>(sql`SELECT ${SESSION} FROM auth_session WHERE id = ${id}`);
+    return exactly(rows, (row) => row.id === id);
+  }
+
+  sessions(username: string, { now, idleMs }: Standing): Promise<Session[]> {
+    return this.#mysql.query(
+      sql`SELECT ${SESSION} FROM auth_session
+          WHERE username = ${username} AND used_at >= ${now - idleMs}
+            AND (token_hash <> '' OR token_until > ${Math.floor(now / 1000)})
+          ORDER BY used_at DESC, id`,
+    );
+  }
+
+  /** Found without a lock, and looked at again under theirs: one that was refreshed meanwhile stays. */
+  async dropIdle({ now, idleMs }: Standing): Promise<number> {
+    const isIdle = sql`used_at < ${now - idleMs} AND token_until <= ${Math.floor(now / 1000)}`;
+    const idle = await this.#mysql.query<{ id: string }>(
+      sql`SELECT id FROM auth_session WHERE ${isIdle} ORDER BY used_at LIMIT ${DROPPED_AT_ONCE}`,
+    );
+    if (idle.length === 0) return 0;
+    const ids = idle.map(({ id }) => id).sort();
+    return this.#mysql.transaction(async (tx) => {
+      const [dropped] = await tx.run(sql`DELETE FROM auth_session WHERE id IN (${ids}) AND ${isIdle}`);
+      return dropped?.affectedRows ?? 0;
+    });
+  }
+
+  /** A later run finds the successor in place and the token presented as its predecessor: the answer is the same. */
+  rotate(rotation: Rotation): Promise<Rotated | undefined> {
+    const { sessionId, generation, tokenHash, successorHash, now, idleMs, graceMs, until } = rotation;
+    let ended: Rotated | undefined;
+    return this.#mysql.transaction(async (tx) => {
+      const [heads] = await tx.run(
+        sql`SELECT id, username, generation, token_hash AS tokenHash, previous_hash AS previousHash, used_at AS usedAt
+            FROM auth_session WHERE id = ${sessionId} FOR UPDATE`,
+      );
+      const head = exactly(rowsOf<Head>(heads), ({ id }) => id === sessionId);
+      if (head === undefined) return ended;
+      if (head.tokenHash === '' || head.usedAt < now - idleMs) return undefined;
+      const { username } = head;
+      const moved = sql`token_until = GREATEST(token_until, ${until})`;
+      if (generation === head.generation && tokenHash === head.tokenHash) {
+        await tx.commit(
+          sql`UPDATE auth_session SET generation = ${generation + 1}, token_hash = ${successorHash},
+                previous_hash = ${tokenHash}, used_at = ${now}, ${moved}
+              WHERE id = ${sessionId}`,
+        );
+        return { username, generation: generation + 1 };
+      }
+      const isRepeat = generation === head.generation - 1 && tokenHash === head.previousHash;
+      if (isRepeat && now - head.usedAt <= graceMs) {
+        await tx.commit(sql`UPDATE auth_session SET ${moved} WHERE id = ${sessionId}`);
+        return { username, generation: head.generation };
+      }
+      ended = { username, generation: undefined };
+      await endSessions(tx, { username, only: sessionId, now });
+      return ended;
+    });
+  }
+
+  endSessions(which: Ending): Promise<number> {
+    let sent: Ended | undefined;
+    return this.#mysql.transaction(async (tx) => {
+      if (sent !== undefined && (await isWritten(tx, sent))) return sent.sessionIds.length;
+      const ended = await endSessions(tx, which, (ending) => {
+        sent = ending;
+      });
+      return ended?.sessionIds.length ?? 0;
+    });
+  }
+
+  revocationsAfter(seq: number, since: number, limit: number): Promise<Sequenced<Revocation>[]> {
+    return this.#mysql.query(
+      sql`SELECT seq, session_id AS sessionId, until FROM auth_revocation
+          WHERE seq > ${seq} AND until > ${since} ORDER BY seq LIMIT ${limit}`,
+    );
+  }
+}
+
+interface Head {
+  id: string;
+  username: string;
+  generation: number;
+  tokenHash: string;
+  previousHash: string;
+  usedAt: number;
+}

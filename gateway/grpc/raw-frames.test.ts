@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { constants } from 'node:http2';
+import type { ServerDuplexStream, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
+import { after, before, describe, it } from 'mocha';
+import { callHeaders, FLAG, FRAME, type Frame, headersFrame, RawConnection } from '../fixtures/raw-frames.ts';
+import { send, startWorld, type World, withToken } from '../fixtures/world.ts';
+
+type Message = Record<string, unknown>;
+
+describe('a client that writes its own frames', () => {
+  let world: World;
+  let calls = 0;
+  before(async () => {
+    world = await startWorld({
+      SendMessage(_call: ServerUnaryCall<Message, Message>, answer: sendUnaryData<Message>) {
+        calls++;
+        answer(null, {});
+      },
+      SendMessagesGRPC(call: ServerDuplexStream<Message, Message>) {
+        call.on('error', () => {});
+        call.on('data', (message: Message) => call.write(message));
+      },
+    });
+  });
+  after(() => world[Symbol.asyncDispose]());
+
+  it('gets no further with two authorization headers, although each of them would do', async () => {
+    const passed = async (tokens: string[]) => {
+      using connection = await RawConnection.open(world.url);
+      connection.write(headersFrame(1, callHeaders(...tokens)), emptyMessage(1));
+      const before = calls;
+      await connection.first(({ stream, flags }) => stream === 1 && (flags & FLAG.endStream) !== 0);
+      return calls - before;
+    };
+    assert.equal(await passed([world.token()]), 1);
+    assert.equal(await passed([world.token(), world.token()]), 0);
+    assert.equal(await passed([]), 0);
+  });
+
+  it('and cancels 1,500 calls at once loses its connection, and nobody else theirs', async () => {
+    const innocent = world.chat().SendMessagesGRPC(withToken(world.token()));
+    innocent.on('error', () => {});
+    innocent.write({ message: 'before' });
+    await once(innocent, 'data');
+
+    using connection = await RawConnection.open(world.url);
+    const token = world.token();
+    const cancelled = Array.from({ length: 1_500 }, (_, i) => 2 * i + 1);
+    connection.write(...cancelled.flatMap((id) => [headersFrame(id, callHeaders(token)), reset(id)]));
+    const { payload } = await connection.first(({ type }) => type === FRAME.goaway);
+    assert.notEqual(payload.readUInt32BE(4), constants.NGHTTP2_NO_ERROR);
+
+    innocent.write({ message: 'after' });
+    assert.equal((await once(innocent, 'data'))[0].message, 'after');
+    innocent.cancel();
+    await send(world.chat(), { message: 'hi' }, withToken(world.token()));
+  });
+});
+
+function emptyMessage(stream: number): Frame {
+  return { type: FRAME.data, flags: FLAG.endStream, stream, payload: Buffer.alloc(5) };
+}
+
+function reset(stream: number): Frame {
+  return {
+    type: FRAME.reset,
+    flags: 0,
+    stream,
+    payload: Buffer.from([0, 0, 0, constants.NGHTTP2_CANCEL]),
+  };
+}

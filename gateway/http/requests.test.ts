@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'mocha';
+import { json, raw } from '../fixtures/http.ts';
+import { startWorld, type World } from '../fixtures/world.ts';
+
+describe('an HTTP request through the gateway', () => {
+  let world: World;
+  before(async () => {
+    world = await startWorld({}, { corsOrigins: ['https://app.example.org'] });
+  });
+  after(() => world[Symbol.asyncDispose]());
+
+  const get = (path: string, init: RequestInit = {}) => fetch(`${world.url}${path}`, init);
+
+  it('hands the request id through', async () => {
+    const response = await get('/auth', { headers: { 'x-request-id': 'mine-1' } });
+    assert.equal(response.headers.get('x-request-id'), 'mine-1');
+    assert.equal((await json(response)).headers['x-request-id'], 'mine-1');
+  });
+
+  it('refuses bodies over 64 KiB, told or chunked, and passes smaller chunked ones', async () => {
+    const big = 'x'.repeat(70_000);
+    assert.equal((await get('/auth/login', { method: 'POST', body: big })).status, 413);
+    const chunked = `POST /auth/login HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n11170\r\n${big}\r\n0\r\n\r\n`;
+    assert.match(await raw(world, chunked), /^HTTP\/1.1 413/);
+    const small = `POST /auth/login HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n`;
+    assert.match(await raw(world, small), /"body":"\{\}"/);
+  });
+
+  it('answers preflights of configured origins only', async () => {
+    for (const [origin, allowed] of [
+      ['https://app.example.org', 'https://app.example.org'],
+      ['https://evil.example', null],
+    ] as const) {
+      const response = await get('/chat', {
+        method: 'OPTIONS',
+        headers: { origin, 'access-control-request-method': 'GET' },
+      });
+      assert.equal(response.headers.get('access-control-allow-origin'), allowed);
+    }
+  });
+
+  it('refuses a WebSocket upgrade with a problem', async () => {
+    const upgrade = 'GET /auth HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n';
+    assert.match(await raw(world, upgrade), /^HTTP\/1.1 426[\s\S]*UPGRADE_REFUSED/);
+  });
+});

@@ -1,0 +1,184 @@
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** A service with a number of its own where there are several of it: `messenger`, `messenger2`. */
+export type ProcessName = `${'gateway' | 'authenticator' | 'userinfo' | 'messenger'}${'' | number}`;
+
+export interface ProcessesOptions {
+  /** Settings of all of them. */
+  env: Record<string, string>;
+  messengers?: number;
+  gateways?: number;
+  authenticators?: number;
+  /** What becomes of their output. */
+  stdio?: StdioOptions;
+}
+
+const ROOT = join(import.meta.dirname, '..');
+const READY_MS = 30_000;
+const ASK_EVERY_MS = 50;
+
+/** The services as processes of their own on free loopback ports, meeting by configured addresses. */
+export class Processes implements AsyncDisposable {
+  /** In the order in which they are started. */
+  readonly names: readonly ProcessName[];
+  readonly #env: ReadonlyMap<ProcessName, Record<string, string>>;
+  readonly #stdio: StdioOptions;
+  readonly #running = new Map<ProcessName, ChildProcess>();
+
+  private constructor(env: ReadonlyMap<ProcessName, Record<string, string>>, stdio: StdioOptions) {
+    this.names = [...env.keys()];
+    this.#env = env;
+    this.#stdio = stdio;
+  }
+
+  /** Decides where each will listen; none is running yet. */
+  static async prepare(options: ProcessesOptions): Promise<Processes> {
+    const { env, messengers = 1, gateways = 1, authenticators = 1, stdio = 'ignore' } = options;
+    const names: ProcessName[] = [
+      ...numbered('authenticator', authenticators),
+      ...numbered('messenger', messengers),
+      'userinfo',
+      ...numbered('gateway', gateways),
+    ];
+    const ports = await freePorts(2 * names.length);
+    const portOf = new Map(names.map((name, i) => [name, ports[i] ?? 0]));
+    const addresses = names
+      .filter((name) => name.startsWith('messenger'))
+      .map((name) => `127.0.0.1:${portOf.get(name)}`);
+    const shared = {
+      ...env,
+      CHATTERBOX_AUTH_URL: `http://127.0.0.1:${portOf.get('authenticator')}`,
+      CHATTERBOX_USERINFO_URL: `http://127.0.0.1:${portOf.get('userinfo')}`,
+      CHATTERBOX_MESSENGER: addresses.join(','),
+    };
+    const own = names.map((name, i) => {
+      const admin = `${ports[names.length + i]}`;
+      const itsOwn = { [portSettingOf(name)]: `${portOf.get(name)}`, CHATTERBOX_ADMIN_PORT: admin };
+      return [name, { ...shared, ...itsOwn }] as const;
+    });
+    return new Processes(new Map(own), stdio);
+  }
+
+  /** Where everybody finds everything. */
+  get url(): string {
+    return this.urlOf('gateway');
+  }
+
+  urlOf(name: ProcessName): string {
+    return `http://${this.addressOf(name)}`;
+  }
+
+  /** `host:port`. */
+  addressOf(name: ProcessName): string {
+    return `127.0.0.1:${this.#env.get(name)?.[portSettingOf(name)]}`;
+  }
+
+  /** Where its numbers are, for Prometheus. */
+  metricsUrlOf(name: ProcessName): string {
+    return `http://127.0.0.1:${this.#env.get(name)?.CHATTERBOX_ADMIN_PORT}/metrics`;
+  }
+
+  pidOf(name: ProcessName): number {
+    return this.#child(name).pid ?? 0;
+  }
+
+  start(...names: readonly ProcessName[]): void {
+    for (const name of names) {
+      const env = { ...process.env, ...this.#env.get(name) };
+      const child = spawn(process.execPath, [`${roleOf(name)}/main.ts`], {
+        cwd: ROOT,
+        env,
+        stdio: this.#stdio,
+      });
+      this.#running.set(name, child);
+    }
+  }
+
+  /** Fulfils with the exit code when it is gone. */
+  async stop(name: ProcessName, signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    const child = this.#child(name);
+    this.#running.delete(name);
+    if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    return (await exited)[0];
+  }
+
+  /** `SIGSTOP` and `SIGCONT`, for example. */
+  signal(name: ProcessName, signal: NodeJS.Signals): void {
+    this.#child(name).kill(signal);
+  }
+
+  /** Fulfils with the first process that ends without being stopped. */
+  async ended(): Promise<ProcessName> {
+    const ends = Array.from(this.#running, async ([name, child]) => {
+      if (child.exitCode === null) await once(child, 'exit');
+      return this.#running.get(name) === child ? name : new Promise<never>(() => {});
+    });
+    return Promise.race(ends);
+  }
+
+  /** What the gateway's /readyz misses, once it is exactly this. @throws Error when it is not in time. */
+  async untilMissing(...missing: string[]): Promise<void> {
+    let last: unknown;
+    for (const deadline = Date.now() + READY_MS; Date.now() < deadline; await delay(ASK_EVERY_MS)) {
+      last = await this.#missing();
+      if (JSON.stringify(last) === JSON.stringify(missing)) return;
+    }
+    throw new Error(`/readyz misses ${JSON.stringify(last)}, not ${JSON.stringify(missing)}`);
+  }
+
+  async #missing(): Promise<unknown> {
+    try {
+      const response = await fetch(`${this.url}/readyz`, { signal: AbortSignal.timeout(2_000) });
+      return ((await response.json()) as { missing?: string[] }).missing ?? [];
+    } catch (error) {
+      return String(error);
+    }
+  }
+
+  #child(name: ProcessName): ChildProcess {
+    const child = this.#running.get(name);
+    if (child === undefined) throw new Error(`${name} is not running`);
+    return child;
+  }
+
+  /** From the outside in, with SIGTERM. Fulfils with the exit codes. */
+  async stopAll(): Promise<(number | null)[]> {
+    const codes: (number | null)[] = [];
+    for (const name of this.names.toReversed())
+      if (this.#running.has(name)) codes.push(await this.stop(name));
+    return codes;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(Array.from(this.#running.keys(), (name) => this.stop(name, 'SIGKILL')));
+  }
+}
+
+function numbered<Role extends ProcessName>(role: Role, count: number): ProcessName[] {
+  return Array.from({ length: count }, (_, i) => (i === 0 ? role : (`${role}${i + 1}` as ProcessName)));
+}
+
+function roleOf(name: ProcessName): string {
+  return name.replace(/\d+$/, '');
+}
+
+function portSettingOf(name: ProcessName): string {
+  const role = roleOf(name);
+  if (role === 'gateway') return 'PORT';
+  return role === 'authenticator' ? 'CHATTERBOX_AUTH_PORT' : `CHATTERBOX_${role.toUpperCase()}_PORT`;
+}
+
+/** Ports that nobody listened on a moment ago. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
