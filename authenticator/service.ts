@@ -14,6 +14,7 @@ import { ensureKeys } from './keys-file.ts';
 import { loginMetrics } from './metrics.ts';
 import { type OpenFile, openStore } from './open-store.ts';
 import { PasswordHasher } from './passwords.ts';
+import type { AccountStore } from './ports.ts';
 import { Sessions } from './sessions.ts';
 import { Signal } from './signal.ts';
 import { Throttle } from './throttle.ts';
@@ -24,6 +25,8 @@ export { accountSchema } from './open-store.ts';
 export interface Authenticator extends Running {
   /** `http://host:port`. */
   url: string;
+  /** What it waits for, by name. */
+  missing(): Promise<string[]>;
 }
 
 export interface AuthenticatorOverrides {
@@ -77,13 +80,14 @@ export async function startAuthenticator(
 
   const stop = new AbortController();
   const feeds = { store, registered, ended, clock, stop: stop.signal };
+  const missing = async () => ((await answers(store)) ? [] : [opened.name]);
   const app = createAuthenticatorApp({
     config,
     accounts,
     sessions,
     keys,
     feeds,
-    storeName: opened.name,
+    missing,
     onAnswered: httpMetrics(counted),
     log,
   });
@@ -94,6 +98,7 @@ export async function startAuthenticator(
   const running = parts.move();
   return {
     url: server.url,
+    missing,
     ...(opened.failed && { failed: opened.failed }),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
@@ -101,5 +106,21 @@ export async function startAuthenticator(
   function watch(): FeedWatch {
     const bus = overrides.bus ?? parts.use(openBus(config.busUrl, log));
     return parts.use(new FeedWatch(store, bus, log));
+  }
+}
+
+/** A store that has not answered by then is as good as dead to whoever asks whether we are ready. */
+const STORE_ANSWERS_MS = 2_000;
+
+async function answers(store: AccountStore): Promise<boolean> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(late.reject, STORE_ANSWERS_MS);
+  try {
+    await Promise.race([store.check(), late.promise]);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    clearTimeout(timer);
   }
 }

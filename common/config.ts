@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { LOG_LEVELS, type LogLevel } from './log.ts';
 import { SETTINGS, type Setting } from './settings.ts';
@@ -41,22 +42,38 @@ export function readAll<const Readers extends readonly (() => unknown)[]>(
 
 /**
  * Reads settings one by one and collects what is wrong with them; `finish()` throws it all at once.
- * Every reader returns its default where the variable is unset or empty.
+ * Every reader returns its default where the variable is unset or empty. `NAME_FILE` names a file that holds the value of NAME: for
+ * secrets, which an environment shows to too many.
  */
 export class ConfigReader {
   readonly #env: Env;
   readonly #problems: string[] = [];
 
   constructor(env: Env) {
-    this.#env = env;
-    for (const name of Object.keys(env)) {
-      if (name.startsWith('CHATTERBOX_') && !(name in SETTINGS))
-        this.problem(`${name} is not a setting${hint(name)}`);
+    this.#env = { ...env };
+    for (const [name, value] of Object.entries(env)) {
+      if (!name.startsWith('CHATTERBOX_') || name in SETTINGS) continue;
+      const setting = name.replace(/_FILE$/, '');
+      if (name === setting || !(setting in SETTINGS)) this.problem(`${name} is not a setting${hint(name)}`);
+      else if (value && env[setting]) this.problem(`${setting} and ${name} are both set`);
+      else if (value) this.#env[setting] = this.#contentOf(name, value);
     }
   }
 
   problem(text: string): void {
     this.#problems.push(text);
+  }
+
+  /** Editors and `echo` end a file with a line break that is not part of the value. */
+  #contentOf(name: string, path: string): string {
+    try {
+      const content = readFileSync(path, 'utf8').trim();
+      if (content === '') this.problem(`${name}: ${path} is empty`);
+      return content;
+    } catch (error) {
+      this.problem(`${name}: ${path} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+      return '';
+    }
   }
 
   text(name: Setting, fallback: string): string {

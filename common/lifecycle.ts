@@ -17,13 +17,15 @@ export interface Running extends AsyncDisposable {
  * does a stop that takes longer than the deadline. A start that fails, or a service that does later, prints why and exits with 1.
  */
 export async function runUntilSignal(start: () => Promise<Running>): Promise<void> {
-  const signalled = signal();
-  try {
-    const service = await start();
-    await (service.failed === undefined ? signalled : Promise.race([signalled, service.failed]));
+  // A start that waits for something that does not come is bounded by the deadline as well.
+  const signalled = signal().then(() => {
     process.stderr.write('Stopping; again to stop at once.\n');
     signal().then(() => process.exit(1));
     setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref();
+  });
+  try {
+    const service = await start();
+    await (service.failed === undefined ? signalled : Promise.race([signalled, service.failed]));
     await service[Symbol.asyncDispose]();
     process.exit(0);
   } catch (error) {

@@ -17,6 +17,8 @@ import { Readiness } from './readiness.ts';
 export interface Gateway extends AsyncDisposable {
   /** `http://host:port`. */
   url: string;
+  /** The services that do not answer, by name. */
+  missing(): Promise<string[]>;
 }
 
 export interface GatewayOverrides {
@@ -60,6 +62,10 @@ export async function startGateway(
   const running = parts.move();
   return {
     url: door.url,
+    missing: async () => {
+      await readiness.refresh();
+      return readiness.missing();
+    },
     async [Symbol.asyncDispose]() {
       door.close();
       // HTTP/2 first: its plain requests are answered in the other room.

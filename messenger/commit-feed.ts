@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { ServiceError } from '#common/errors.ts';
 import type { JournalPage, MessageStore } from './ports.ts';
 
@@ -8,6 +9,8 @@ export interface CommitFeedOptions {
 
 const BATCHES_AT_ONCE = 200;
 const CONVERSATIONS_AT_ONCE = 1_000;
+/** Under load several hundred batches a second are committed; a reader takes what has gathered. */
+const PAUSE_MS = 100;
 
 /** The journal of commits, followed by other services with a cursor. */
 export class CommitFeed {
@@ -40,7 +43,10 @@ export class CommitFeed {
       else if (page.cursor !== at) {
         yield page;
         at = page.cursor;
-      } else await Promise.race([news, aborted]);
+      } else {
+        await Promise.race([news, aborted]);
+        await delay(PAUSE_MS, undefined, { signal, ref: false }).catch(() => {});
+      }
     }
   }
 

@@ -11,19 +11,31 @@ export class Cursors implements AsyncDisposable {
   readonly #store: Pick<MessageStore, 'saveCursors'>;
   readonly #onDelivered: (marks: Marks[]) => void;
   readonly #log: Log;
+  readonly #onAck: () => void;
   #unsaved = new Map<string, DeviceCursor>();
   #timer: NodeJS.Timeout | undefined;
   #saving: Promise<void> = Promise.resolve();
 
-  /** `onDelivered` hears of the delivered marks that moved with the cursors. */
-  constructor(store: Pick<MessageStore, 'saveCursors'>, onDelivered: (marks: Marks[]) => void, log: Log) {
+  /** `onDelivered` hears of the delivered marks that moved with the cursors, `onAck` of each acknowledgement. */
+  constructor(
+    store: Pick<MessageStore, 'saveCursors'>,
+    onDelivered: (marks: Marks[]) => void,
+    log: Log,
+    onAck: () => void = () => {},
+  ) {
     this.#store = store;
     this.#onDelivered = onDelivered;
     this.#log = log;
+    this.#onAck = onAck;
   }
 
   /** The device has everything of the conversation up to `seq`. Cursors only move forward. */
   move(cursor: DeviceCursor): void {
+    this.#onAck();
+    this.#gather(cursor);
+  }
+
+  #gather(cursor: DeviceCursor): void {
     const key = `${cursor.user} ${cursor.conversation} ${cursor.device}`;
     const unsaved = this.#unsaved.get(key);
     if (unsaved === undefined || unsaved.seq < cursor.seq) this.#unsaved.set(key, cursor);
@@ -47,7 +59,7 @@ export class Cursors implements AsyncDisposable {
       if (marks.length > 0) this.#onDelivered(marks);
     } catch (error) {
       this.#log.warn({ err: error }, 'could not save device cursors; trying again');
-      for (const cursor of batch.values()) this.move(cursor);
+      for (const cursor of batch.values()) this.#gather(cursor);
     }
   }
 

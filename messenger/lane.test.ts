@@ -144,6 +144,5 @@ describe('the lane', () => {
       await turn();
     }
     assert.equal((await Promise.all(sends.slice(0, 50_000))).length, 50_000);
-    await lane.drained();
   });
 });

@@ -1,4 +1,5 @@
 import { ServiceError } from '#common/errors.ts';
+import type { BatchObserver, SendCounts } from './metrics.ts';
 import type { Draft, Entry, MessageStore, Outcome } from './ports.ts';
 
 export interface LaneOptions {
@@ -6,6 +7,9 @@ export interface LaneOptions {
   /** Hears of every batch's new entries, in commit order, before the batch is acknowledged. Must not throw. */
   onCommitted(entries: Entry[]): void;
   clock(): number;
+  /** What becomes of the drafts is counted here, and each batch is told to `observer`. */
+  counts?: SendCounts;
+  observer?: BatchObserver;
 }
 
 const MAX_BATCH_DRAFTS = 512;
@@ -21,14 +25,19 @@ const MAX_QUEUED_TEXT = 64 * 1024 * 1024;
  */
 export class Lane {
   readonly #options: LaneOptions;
+  readonly #counts: SendCounts;
   #queue: Waiting[] = [];
   #queuedText = 0;
   #isCommitting = false;
-  #idle = Promise.withResolvers<void>();
 
   constructor(options: LaneOptions) {
     this.#options = options;
-    this.#idle.resolve();
+    this.#counts = options.counts ?? { committed: 0, repeated: 0, failed: 0, refused: 0 };
+  }
+
+  /** How many drafts wait for a commit, those of the one in flight not counted. */
+  get depth(): number {
+    return this.#queue.length;
   }
 
   /**
@@ -37,6 +46,7 @@ export class Lane {
    */
   submit(draft: Draft): Promise<Outcome> {
     if (this.#queue.length >= MAX_QUEUED_DRAFTS || this.#queuedText >= MAX_QUEUED_TEXT) {
+      this.#counts.refused++;
       return Promise.reject(new ServiceError('OVERLOADED', { retryAfterMs: 500 }));
     }
     const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
@@ -46,14 +56,8 @@ export class Lane {
     return promise;
   }
 
-  /** Fulfils when everything submitted so far is committed or refused. */
-  drained(): Promise<void> {
-    return this.#idle.promise;
-  }
-
   #begin(): void {
     this.#isCommitting = true;
-    this.#idle = Promise.withResolvers();
     // Whatever else arrives in this turn of the loop joins the batch.
     setImmediate(() => this.#commitNext());
   }
@@ -61,19 +65,22 @@ export class Lane {
   #commitNext(): void {
     if (this.#queue.length === 0) {
       this.#isCommitting = false;
-      this.#idle.resolve();
       return;
     }
     const batch = this.#take();
     const drafts = batch.map(({ draft }) => draft);
-    this.#options.store.commit(drafts, this.#options.clock()).then(
+    const { store, clock, observer } = this.#options;
+    const startedAt = performance.now();
+    store.commit(drafts, clock()).then(
       (outcomes) => {
+        observer?.committed(batch.length, (performance.now() - startedAt) / 1_000);
         // The store works on the next batch while this one's acknowledgements are written out.
         this.#commitNext();
-        this.#acknowledge(batch, outcomes);
+        setImmediate(() => this.#acknowledge(batch, outcomes));
       },
       (error: unknown) => {
         this.#commitNext();
+        this.#counts.failed += batch.length;
         for (const { reject } of batch) reject(error);
       },
     );
@@ -95,6 +102,8 @@ export class Lane {
       const outcome = outcomes[i];
       if (outcome?.kind === 'committed') entries.push(toEntry(draft, outcome));
     }
+    this.#counts.committed += entries.length;
+    this.#counts.repeated += batch.length - entries.length;
     if (entries.length > 0) this.#options.onCommitted(entries);
     for (const [i, { resolve, reject }] of batch.entries()) {
       const outcome = outcomes[i];

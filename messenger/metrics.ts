@@ -3,12 +3,14 @@ import { LATENCY_BUCKETS, type ServiceMetrics } from '#common/metrics.ts';
 /** What the core counts as it goes, with plain `++`: its only cost where messages are many. Read out when somebody asks. */
 export class Tally {
   /** Sends by what became of them: `committed`, `repeated` (an earlier one's answer), `failed` (by the store), `refused` (queue full). */
-  readonly sends = { committed: 0, repeated: 0, failed: 0, refused: 0 };
+  readonly sends: SendCounts = { committed: 0, repeated: 0, failed: 0, refused: 0 };
   /** Acknowledgements that came from devices. */
   acks = 0;
   /** How often a stream's window was full, so that it reads on from the log when it drains. */
   windowsFull = 0;
 }
+
+export type SendCounts = Record<'committed' | 'repeated' | 'failed' | 'refused', number>;
 
 /** What stands somewhere in the running messenger. */
 export interface Readings {

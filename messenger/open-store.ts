@@ -4,7 +4,7 @@ import type { Log } from '#common/log.ts';
 import type { StoreSchema } from '#common/migrations.ts';
 import { mayPass } from '#common/mysql/errors.ts';
 import { mysqlMessageSchema, sqliteMessageSchema } from './adapters/message-schema.ts';
-import { openMysqlStore } from './adapters/store-mysql.ts';
+import { type MysqlStore, openMysqlStore } from './adapters/store-mysql.ts';
 import { openSqliteStore } from './adapters/store-sqlite.ts';
 import type { MessengerConfig } from './config.ts';
 import type { MessageStore, SharedLog } from './ports.ts';
@@ -15,6 +15,8 @@ export interface OpenedStore extends AsyncDisposable {
   store: MessageStore;
   /** What other nodes write to it; absent where it is this process's alone. */
   shared?: SharedLog;
+  /** Connections to the database, by state; none to a file. */
+  poolUse(): Iterable<[state: string, count: number]>;
   /** What is waited for, as operators know it. */
   name: string;
   isOpen(): boolean;
@@ -38,6 +40,7 @@ async function openFile({ dataDir }: Where): Promise<OpenedStore> {
   const store = await openSqliteStore(folder.path);
   return {
     store,
+    poolUse: () => [],
     name: 'messages',
     isOpen: () => true,
     firstTry: async () => {},
@@ -56,10 +59,11 @@ function openServer(url: string, log: Log, clock: () => number): OpenedStore {
     mayPass,
     log,
   });
-  const store = standIn<MessageStore & SharedLog>(late);
+  const store: MessageStore & SharedLog = standIn<MysqlStore>(late);
   return {
     store,
     shared: store,
+    poolUse: () => (late.isOpen ? Object.entries(late.value.poolUse()) : []),
     name: late.name,
     isOpen: () => late.isOpen,
     firstTry: () => late.firstTry(),

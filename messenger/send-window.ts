@@ -15,45 +15,64 @@ export class SendWindow {
   readonly #sender: Sender;
   readonly #limit: number;
   #inFlight = 0;
-  #left = Promise.withResolvers<void>();
+  #waiting: (() => void)[] = [];
 
   constructor(sender: Sender, limit: number) {
     this.#sender = sender;
     this.#limit = limit;
   }
 
-  /** Fulfils when the next send may follow: this one is admitted or refused, and perhaps not yet committed. */
-  async send(user: string, request: SendRequest, listener: SendListener): Promise<void> {
-    while (this.#inFlight >= this.#limit) await this.#left.promise;
+  /**
+   * Takes a send. Undefined when the next one may follow at once; else a promise that fulfils when it may: this one is admitted or
+   * refused then, and perhaps not yet committed.
+   */
+  send(user: string, request: SendRequest, listener: SendListener): Promise<void> | undefined {
+    if (this.#inFlight >= this.#limit) return this.#sendLater(user, request, listener);
     this.#inFlight++;
     try {
-      const draft = await this.#sender.admit(user, request);
-      listener.admitted?.(draft);
-      this.#commit(draft, listener);
+      const draft = this.#sender.admit(user, request);
+      if (!(draft instanceof Promise)) return this.#commit(draft, listener);
+      return draft.then(
+        (admitted) => this.#commit(admitted, listener),
+        (thrown: unknown) => this.#refuse(thrown, listener),
+      );
     } catch (thrown) {
-      listener.refused(toServiceError(thrown));
-      this.#leave();
+      return this.#refuse(thrown, listener);
     }
   }
 
   /** Fulfils when nothing is on its way any more. */
   async empty(): Promise<void> {
-    while (this.#inFlight > 0) await this.#left.promise;
+    while (this.#inFlight > 0) await this.#someLeft();
   }
 
-  #commit(draft: Draft, listener: SendListener): void {
-    this.#sender
-      .commit(draft)
-      .then(
-        (sent) => listener.sent(sent),
-        (thrown: unknown) => listener.refused(toServiceError(thrown)),
-      )
-      .finally(() => this.#leave());
+  async #sendLater(user: string, request: SendRequest, listener: SendListener): Promise<void> {
+    while (this.#inFlight >= this.#limit) await this.#someLeft();
+    await this.send(user, request, listener);
+  }
+
+  #commit(draft: Draft, listener: SendListener): undefined {
+    listener.admitted?.(draft);
+    this.#sender.commit(draft).then(
+      (sent) => {
+        listener.sent(sent);
+        this.#leave();
+      },
+      (thrown: unknown) => this.#refuse(thrown, listener),
+    );
+  }
+
+  #refuse(thrown: unknown, listener: SendListener): undefined {
+    listener.refused(toServiceError(thrown));
+    this.#leave();
+  }
+
+  #someLeft(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   #leave(): void {
     this.#inFlight--;
-    this.#left.resolve();
-    this.#left = Promise.withResolvers();
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }

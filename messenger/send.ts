@@ -60,8 +60,9 @@ export class Sender {
    * The draft that a request of `sender` (from their token) stands for.
    * @throws ServiceError INVALID_REQUEST with every field that is wrong; NOT_PERMITTED for another `user`; NOT_FOUND for a
    * recipient without an account and for somebody else's conversation; UNAVAILABLE when the directory is needed and silent.
+   * A promise only where somebody must be asked for: the promises of a message cost more than all its checks.
    */
-  async admit(sender: string, request: SendRequest): Promise<Draft> {
+  admit(sender: string, request: SendRequest): Draft | Promise<Draft> {
     const members = recipients(sender, request);
     checkContent(request);
     if (request.user !== '' && canonicalUsername(request.user, 'user') !== sender) {
@@ -69,23 +70,31 @@ export class Sender {
     }
     const [one = sender, other = one] = members;
     const conversation = directConversation(one, other);
-    for (const member of members) if (member !== sender) await this.#requireExists(member, conversation);
     const { body, clientTime } = request;
     const clientId = request.clientId || uuidv7();
-    return { conversation, members, sender, clientId, contentHash: contentHash(body), body, clientTime };
+    const draft = {
+      conversation,
+      members,
+      sender,
+      clientId,
+      contentHash: contentHash(body),
+      body,
+      clientTime,
+    };
+    const stranger = members.find((member) => member !== sender && !this.#known.has(member));
+    return stranger === undefined ? draft : this.#requireExists(stranger, conversation).then(() => draft);
   }
 
   /**
    * Commits an admitted draft, together with others. Calls commit in their order.
    * @throws ServiceError CLIENT_ID_REUSED when the id stands for other content, with the original's place; what the lane throws.
    */
-  async commit(draft: Draft): Promise<Sent> {
-    return acknowledge(draft, await this.#options.lane.submit(draft));
+  commit(draft: Draft): Promise<Sent> {
+    return this.#options.lane.submit(draft).then((outcome) => acknowledge(draft, outcome));
   }
 
   /** First contact asks the directory; whoever is in a conversation already need not be asked for. */
   async #requireExists(user: string, conversation: string): Promise<void> {
-    if (this.#known.has(user)) return;
     const exists =
       (await this.#options.store.exists(conversation)) || (await this.#options.directory.exists(user));
     if (!exists) throw new ServiceError('NOT_FOUND', { detail: 'There is no such user.' });

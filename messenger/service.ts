@@ -3,7 +3,7 @@ import { openBus } from '#common/bus/open.ts';
 import { Authentication } from '#common/identity/authentication.ts';
 import { disposeAll } from '#common/lifecycle.ts';
 import { createLog, type Log } from '#common/log.ts';
-import type { Metrics } from '#common/metrics.ts';
+import { Metrics } from '#common/metrics.ts';
 import { httpDirectory } from './adapters/directory-http.ts';
 import { BusHints } from './adapters/hints-bus.ts';
 import { CommitFeed } from './commit-feed.ts';
@@ -18,6 +18,7 @@ import { addSessionService } from './grpc/session.ts';
 import { Hub } from './hub.ts';
 import { Lane } from './lane.ts';
 import { LiveCalls } from './live-calls.ts';
+import { messengerMetrics, Tally } from './metrics.ts';
 import { openStore } from './open-store.ts';
 import type { MessageStore, SharedLog } from './ports.ts';
 import { ReadMarks } from './read-marks.ts';
@@ -30,6 +31,8 @@ export { messageSchema } from './open-store.ts';
 export interface Messenger extends AsyncDisposable {
   /** `host:port`. */
   address: string;
+  /** What it waits for, by name. */
+  missing(): string[];
   /** Rejects when the database refuses us for good, however late; else never settles. */
   failed?: Promise<never>;
 }
@@ -55,16 +58,34 @@ export async function startMessenger(
   const { log = createLog('messenger', config.logLevel), clock = Date.now } = overrides;
   const opened = await openStore(config, log, clock);
   const store = overrides.wrapStore?.(opened.store) ?? opened.store;
-  const hints = new BusHints(overrides.bus ?? openBus(config.busUrl, log), clock);
+  const bus = overrides.bus ?? openBus(config.busUrl, log);
+  const hints = new BusHints(bus, clock);
   const hub = new Hub(hints, clock);
   const feed = new CommitFeed({ store, clock });
   const liveCalls = new LiveCalls(config.streamMaxAgeSeconds * 1_000);
-  const cursors = new Cursors(store, (marks) => hub.publishMarks(marks), log);
+  const tally = new Tally();
+  const cursors = new Cursors(
+    store,
+    (marks) => hub.publishMarks(marks),
+    log,
+    () => tally.acks++,
+  );
+  const onWindowFull = () => void tally.windowsFull++;
   const readMarks = new ReadMarks(store, hub);
   const rate = new SendRate(config.sendRate, clock);
+  let repair: Repair | undefined;
+  const observer = messengerMetrics((overrides.metrics ?? new Metrics()).of('messenger'), tally, {
+    queueDepth: () => lane.depth,
+    sessions: () => hub.size,
+    hintsLost: () => bus.dropped,
+    hintsRepaired: () => repair?.repaired ?? 0,
+    pool: opened.poolUse,
+  });
   const lane = new Lane({
     store,
     clock,
+    counts: tally.sends,
+    observer,
     onCommitted(entries) {
       hub.publish(entries);
       feed.notify();
@@ -79,37 +100,34 @@ export async function startMessenger(
     ...config,
     interceptors: [authenticated(authentication, config.serviceSecret)],
     addServices(grpc) {
-      addChatService(grpc, { sender, rate, hub, liveCalls, store, cursors, clock, log });
+      addChatService(grpc, { sender, rate, hub, liveCalls, store, cursors, onWindowFull, clock, log });
       addConversationsService(grpc, { store, readMarks, log });
-      addSessionService(grpc, { sender, rate, hub, liveCalls, store, cursors, readMarks, log });
+      addSessionService(grpc, { sender, rate, hub, liveCalls, store, cursors, readMarks, onWindowFull, log });
       addCommitFeedService(grpc, { feed, liveCalls, log });
     },
   });
-  const repair = opened.shared && followOthers(opened.shared);
+  repair = opened.shared && followOthers(opened.shared, hub, feed, liveCalls, log);
   opened.whenOpen().then(server.serve, () => {});
   await opened.firstTry();
   log.info({ address: server.address }, 'messenger is listening');
   return {
     address: server.address,
+    missing: () => [...(opened.isOpen() ? [] : [opened.name]), ...authentication.missing()],
     ...(opened.failed && { failed: opened.failed }),
     async [Symbol.asyncDispose]() {
       server.drain();
       liveCalls.stop();
-      const resources = [opened, hints, cursors, authentication, repair, server];
-      await disposeAll(
-        resources.filter((resource) => resource !== undefined),
-        log,
-      );
+      await disposeAll([opened, hints, cursors, authentication, ...(repair ? [repair] : []), server], log);
     },
   };
+}
 
-  function followOthers(shared: SharedLog): Repair {
-    return new Repair({
-      store: shared,
-      hub,
-      onNews: () => feed.notify(),
-      onGap: () => liveCalls.reconnectAll(),
-      log,
-    });
-  }
+function followOthers(store: SharedLog, hub: Hub, feed: CommitFeed, liveCalls: LiveCalls, log: Log): Repair {
+  return new Repair({
+    store,
+    hub,
+    onNews: () => feed.notify(),
+    onGap: () => liveCalls.reconnectAll(),
+    log,
+  });
 }

@@ -17,7 +17,8 @@ export class StreamSends {
   readonly #user: string;
   readonly #rate: SendRate;
   readonly #window: SendWindow;
-  readonly #answered = new Set<string>();
+  /** The client ids of sends that are answered rather than delivered, with their conversation. */
+  readonly #answered = new Map<string, string>();
 
   constructor(user: string, sender: Sender, rate: SendRate, inFlight: number) {
     this.#user = user;
@@ -25,26 +26,27 @@ export class StreamSends {
     this.#window = new SendWindow(sender, inFlight);
   }
 
-  /** Fulfils when the next send may follow. */
-  async send(request: SendRequest, answer: SendAnswer): Promise<void> {
+  /** Undefined when the next send may follow at once; else a promise that fulfils when it may. */
+  send(request: SendRequest, answer: SendAnswer): Promise<void> | undefined {
     try {
       this.#rate.take(this.#user);
     } catch (thrown) {
-      return answer.refused(toServiceError(thrown));
+      answer.refused(toServiceError(thrown));
+      return undefined;
     }
-    let key = '';
-    await this.#window.send(this.#user, request, {
-      admitted: ({ conversation, clientId }) => {
-        key = keyOf(conversation, clientId);
-        if (answer.isForEntry(conversation)) this.#answered.add(key);
+    let clientId = '';
+    return this.#window.send(this.#user, request, {
+      admitted: (draft) => {
+        clientId = draft.clientId;
+        if (answer.isForEntry(draft.conversation)) this.#answered.set(clientId, draft.conversation);
       },
       sent: (sent) => {
         // No entry comes of a retry.
-        if (sent.isRetry) this.#answered.delete(key);
+        if (sent.isRetry) this.#answered.delete(clientId);
         answer.sent(sent);
       },
       refused: (error) => {
-        this.#answered.delete(key);
+        this.#answered.delete(clientId);
         answer.refused(error);
       },
     });
@@ -52,15 +54,12 @@ export class StreamSends {
 
   /** Whether this stream has sent the entry itself, and its answer stands for it. True once. */
   hasAnswered({ sender, conversation, clientId }: Entry): boolean {
-    return sender === this.#user && this.#answered.delete(keyOf(conversation, clientId));
+    if (sender !== this.#user || this.#answered.get(clientId) !== conversation) return false;
+    return this.#answered.delete(clientId);
   }
 
   /** Fulfils when nothing is on its way any more. */
   empty(): Promise<void> {
     return this.#window.empty();
   }
-}
-
-function keyOf(conversation: string, clientId: string): string {
-  return `${conversation} ${clientId}`;
 }

@@ -61,7 +61,9 @@ export async function startEmbedded(env: Env, overrides: EmbeddedOverrides = {})
     ),
   );
   started.move();
-  const failed = Promise.race([authenticator.failed, messenger.failed].filter((one) => one !== undefined));
+  const failed = Promise.race(
+    [authenticator.failed, messenger.failed, userinfo.failed].filter((one) => one !== undefined),
+  );
   // Nobody has to listen.
   failed.catch(() => {});
   return {

@@ -39,6 +39,9 @@ const DRIVERS = [
   'node:http2',
   'node:net',
   'prom-client',
+  'mysql2/promise',
+  'neo4j-driver',
+  '@nats-io/transport-node',
 ];
 
 describe('the architecture', () => {

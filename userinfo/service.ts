@@ -22,6 +22,8 @@ export { graphSchema } from './open-store.ts';
 export interface Userinfo extends Running {
   /** `http://host:port`. */
   url: string;
+  /** What it waits for, by name. */
+  missing(): Promise<string[]>;
 }
 
 export interface UserinfoOverrides {
@@ -83,6 +85,7 @@ export async function startUserinfo(
   const running = parts.move();
   return {
     url: server.url,
+    missing,
     ...(opened.failed && { failed: opened.failed }),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };

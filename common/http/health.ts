@@ -6,8 +6,13 @@ export function addHealth(app: Express, missing: () => string[] | Promise<string
     response.json({ status: 'ok' });
   });
   app.get('/readyz', async (_request, response) => {
-    const names = await missing();
-    const isReady = names.length === 0;
-    response.status(isReady ? 200 : 503).json({ status: isReady ? 'ready' : 'not ready', missing: names });
+    const { status, body } = readinessOf(await missing());
+    response.status(status).json(body);
   });
+}
+
+/** What /readyz answers on any port, given what is missing. */
+export function readinessOf(missing: string[]) {
+  const isReady = missing.length === 0;
+  return { status: isReady ? 200 : 503, body: { status: isReady ? 'ready' : 'not ready', missing } };
 }

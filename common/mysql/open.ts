@@ -70,6 +70,8 @@ export function connectionOptions(url: string): PoolOptions {
 export class Mysql implements AsyncDisposable {
   readonly #pool: mysql.Pool;
   readonly #prepared = new WeakSet<Connection>();
+  /** How many connections are in use, and how many callers wait for one. */
+  readonly use = { busy: 0, waiting: 0 };
   #isClosed = false;
 
   constructor({ url, connections = 10 }: MysqlOptions) {
@@ -150,7 +152,9 @@ export class Mysql implements AsyncDisposable {
   }
 
   async #withConnection<T>(work: (connection: PoolConnection) => Promise<T>): Promise<T> {
-    const connection = await this.#acquire();
+    this.use.waiting++;
+    const connection = await this.#acquire().finally(() => this.use.waiting--);
+    this.use.busy++;
     try {
       if (!this.#prepared.has(connection.connection)) {
         await runOn(connection, SESSION);
@@ -164,6 +168,8 @@ export class Mysql implements AsyncDisposable {
       if (isConnectionTrouble(error)) connection.destroy();
       else connection.release();
       throw error;
+    } finally {
+      this.use.busy--;
     }
   }
 

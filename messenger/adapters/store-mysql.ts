@@ -19,15 +19,16 @@ export interface MysqlStoreOptions {
   clock(): number;
 }
 
+export interface MysqlStore extends MessageStore, SharedLog, AsyncDisposable {
+  /** How its pool is used at the moment. */
+  poolUse(): Mysql['use'];
+}
+
 /**
  * The message store in a MySQL, MariaDB or TiDB, shared by any number of nodes. Leaves nothing open when it throws.
  * @throws Error when the server is not there (see `isConnectionTrouble`), refuses us, or its schema is newer than this program.
  */
-export async function openMysqlStore({
-  url,
-  log,
-  clock,
-}: MysqlStoreOptions): Promise<MessageStore & SharedLog & AsyncDisposable> {
+export async function openMysqlStore({ url, log, clock }: MysqlStoreOptions): Promise<MysqlStore> {
   await migrateMysql(url, SCHEMA);
   await using cleanup = new AsyncDisposableStack();
   const mysql = cleanup.use(new Mysql({ url }));
@@ -44,6 +45,7 @@ export async function openMysqlStore({
   return {
     commit: (drafts, now) => committer.commit(drafts, now),
     news: () => others.news(),
+    poolUse: () => mysql.use,
     exists: (conversation) => reader.exists(conversation),
     positions: (user, device) => reader.positions(user, device),
     entries: (ranges, maxEntries) => reader.entries(ranges, maxEntries),

@@ -20,6 +20,8 @@ export interface ChatServiceOptions {
   liveCalls: LiveCalls;
   store: Pick<MessageStore, 'positions' | 'entries'>;
   cursors: Cursors;
+  /** A device did not keep up: it reads on from the log. */
+  onWindowFull(): void;
   clock(): number;
   log: Log;
 }

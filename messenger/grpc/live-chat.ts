@@ -69,7 +69,11 @@ class ChatStream implements Listener, Sink {
     this.#live = live;
     this.#options = options;
     this.#reader = new Reader(options.store, this);
-    this.#outbox = new Outbox(call, { limit: WRITES_IN_FLIGHT, onRoom: () => this.#reader.resume() });
+    this.#outbox = new Outbox(call, {
+      limit: WRITES_IN_FLIGHT,
+      onRoom: () => this.#reader.resume(),
+      onFull: () => options.onWindowFull(),
+    });
     this.#sends = new StreamSends(this.user, options.sender, options.rate, SENDS_IN_FLIGHT);
   }
 
@@ -141,7 +145,7 @@ class ChatStream implements Listener, Sink {
     this.#call.end();
   }
 
-  #send(frame: ChatMessage): Promise<void> {
+  #send(frame: ChatMessage): Promise<void> | undefined {
     return this.#sends.send(toSendRequest(frame), {
       isForEntry: (conversation) => hasAnswer(frame, conversation),
       sent: (sent) => this.#answer(frame, sent),

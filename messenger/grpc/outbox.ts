@@ -5,6 +5,8 @@ export interface OutboxOptions {
   limit: number;
   /** Called whenever a full outbox has drained to half. */
   onRoom(): void;
+  /** Called whenever it becomes full. */
+  onFull?(): void;
 }
 
 /** The sending half of a stream: writes go out in their order, and whoever writes learns when to stop and what has gone. */
@@ -36,6 +38,7 @@ export class Outbox<Message> {
     if (this.#unwritten >= this.#options.limit && !this.#isFull) {
       this.#isFull = true;
       this.#room = Promise.withResolvers();
+      this.#options.onFull?.();
     }
     this.#call.write(message, (error: unknown) => this.#written(error ? [] : after));
   }

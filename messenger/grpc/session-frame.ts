@@ -30,10 +30,11 @@ export class SessionFrame {
   }
 
   sent(sent: Sent): void {
-    this.#message.results.push({ clientId: sent.clientId, sent: toSendResponse(sent) });
+    // The id stands beside it.
+    this.#message.results.push({ clientId: sent.clientId, sent: { ...toSendResponse(sent), clientId: '' } });
   }
 
-  refused(clientId: string, error: ServiceError): void {
+  refused(clientId: string, error: ServiceError): undefined {
     this.#message.results.push({ clientId, error: toRpcStatus(error) });
   }
 

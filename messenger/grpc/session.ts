@@ -33,6 +33,8 @@ export interface SessionOptions {
   store: Pick<MessageStore, 'openDevice' | 'conversations' | 'entries'>;
   cursors: Cursors;
   readMarks: ReadMarks;
+  /** A device did not keep up: it reads on from the log. */
+  onWindowFull(): void;
   log: Log;
 }
 
@@ -97,7 +99,11 @@ class Session implements Listener, Sink {
     this.#asked = asked;
     this.#options = options;
     this.#reader = new Reader(options.store, this);
-    this.#outbox = new Outbox(call, { limit: FRAMES_IN_FLIGHT, onRoom: () => this.#onRoom() });
+    this.#outbox = new Outbox(call, {
+      limit: FRAMES_IN_FLIGHT,
+      onRoom: () => this.#onRoom(),
+      onFull: () => options.onWindowFull(),
+    });
     this.#sends = new StreamSends(this.user, options.sender, options.rate, SENDS_IN_FLIGHT);
   }
 
@@ -174,7 +180,10 @@ class Session implements Listener, Sink {
   }
 
   async #take({ sends, acks, reads, ping }: SessionRequest): Promise<void> {
-    for (const send of sends) await this.#send(send);
+    for (const send of sends) {
+      const room = this.#send(send);
+      if (room !== undefined) await room;
+    }
     for (const ack of acks) this.#acknowledge(ack);
     await Promise.all(
       reads.map(({ conversation, seq }) =>
@@ -186,12 +195,12 @@ class Session implements Listener, Sink {
     if (!this.#outbox.hasRoom) await this.#outbox.room();
   }
 
-  async #send(send: WireSend): Promise<void> {
+  #send(send: WireSend): Promise<void> | undefined {
     const { clientId } = send;
-    const refused = (error: ServiceError) => this.#next().refused(clientId, error);
+    const refused = (error: ServiceError): undefined => this.#next().refused(clientId, error);
     if (clientId === '') return refused(invalidField('client_id', 'must name the send'));
     const sent = (result: Sent) => this.#next().sent(result);
-    await this.#sends.send(fromWireSend(send), { isForEntry: () => true, sent, refused });
+    return this.#sends.send(fromWireSend(send), { isForEntry: () => true, sent, refused });
   }
 
   #acknowledge({ conversation, seq }: WirePosition): void {

@@ -31,6 +31,8 @@ export class CommitsGrpc implements Commits, Disposable {
   }
 
   async *follow(cursor: string, signal: AbortSignal): AsyncGenerator<CommitBatch> {
+    // The graph was asked for the cursor before, and a signal that has come meanwhile does not come again.
+    signal.throwIfAborted();
     const metadata = new Metadata();
     metadata.set(SERVICE_CREDENTIAL, this.#secret);
     const call = this.#connect().follow(metadata);

@@ -23,6 +23,7 @@ import { migrate } from './neo4j/migrate.ts';
 import * as queries from './neo4j/queries.ts';
 import { MIGRATIONS } from './neo4j/schema.ts';
 import { suggestions } from './neo4j/suggestions.ts';
+import { comparable } from './neo4j/terms.ts';
 import { listed, position } from './paging.ts';
 
 export { mayPass } from './neo4j/errors.ts';
@@ -32,9 +33,6 @@ const AT_ONCE = 1_000;
 
 /** Who asks whether we are ready does not want to wait for the answer. */
 const PING_MS = 1_000;
-
-/** Greater than every text that begins with what it is appended to: the last code point there is. */
-const LAST = '\u{10FFFF}';
 
 /**
  * The graph in the Neo4j at `url`, with its schema at the newest step.
@@ -69,7 +67,11 @@ export class GraphNeo4j implements Graph, AsyncDisposable {
 
   async seed(people: readonly NamedPerson[], cursor?: string): Promise<void> {
     // Of one who is told of twice, the first: the second would change nothing.
-    const once = new Map(people.toReversed().map((person) => [person.username, { ...person }]));
+    const once = new Map(
+      people
+        .toReversed()
+        .map((person) => [person.username, { ...person, terms: person.terms.map(comparable) }]),
+    );
     await this.#inBatches(
       inOrder([...once.values()], (person) => [person.username]),
       (tx, batch) => tx.run(queries.SEED, { people: batch }),
@@ -87,16 +89,15 @@ export class GraphNeo4j implements Graph, AsyncDisposable {
       const [person] = await tx.run<Person>(queries.DESCRIBE, { username, fields });
       if (person === undefined || terms === undefined) return person;
       await tx.run(queries.FORGET_TERMS, { username });
-      await tx.run(queries.FIND_BY, { username, terms });
+      await tx.run(queries.FIND_BY, { username, terms: terms.map(comparable) });
       return person;
     });
   }
 
   async search(prefix: string, { limit, after }: Page): Promise<Listed<Person>> {
-    const [from, username] = position(after, [prefix, '']);
+    const [from, username] = position(after, [comparable(prefix), '']);
     const found = await this.#read<Person & { term: string }>(queries.SEARCH, {
-      prefix,
-      end: prefix + LAST,
+      prefix: comparable(prefix),
       from,
       username,
       limit: limit + 1,

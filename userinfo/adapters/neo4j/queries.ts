@@ -49,11 +49,11 @@ export const FIND_BY = `
 
 /** Terms in order are matches in order, an equal one first. A person shows at the first of their terms that match. */
 export const SEARCH = `
-  MATCH (t:Term)
-  WHERE t.term >= $from AND t.term < $end AND t.username IS NOT NULL
-    AND (t.term > $from OR t.username > $username)
+  MATCH (t:Term) USING INDEX SEEK t:Term(term, username)
+  WHERE t.term STARTS WITH $prefix AND t.username IS NOT NULL
+    AND (t.term > $from OR (t.term = $from AND t.username > $username))
   MATCH (p:Person)-[:FOUND_BY]->(t)
-  WHERE NOT EXISTS { MATCH (p)-[:FOUND_BY]->(earlier:Term) WHERE earlier.term >= $prefix AND earlier.term < t.term }
+  WHERE NOT EXISTS { MATCH (p)-[:FOUND_BY]->(earlier:Term) WHERE earlier.term STARTS WITH $prefix AND earlier.term < t.term }
   WITH t.term AS term, t.username AS position, p
   ORDER BY term, position
   LIMIT $limit

@@ -2,7 +2,7 @@ import type { Migration } from '#common/migrations.ts';
 
 /**
  * (:Person {username, displayName, about, avatarUrl}): somebody who was only chatted with has no displayName yet.
- * (:Person)-[:FOUND_BY]->(:Term {term, username}): what a search finds a person by; the constraint's index is in the order of answers.
+ * (:Person)-[:FOUND_BY]->(:Term {term, username}): what a search finds a person by, see terms.ts; the constraint's index is in the order of answers.
  * (:Person)-[:FRIEND {since}]->(:Person) and -[:LAST_CHATTED {at}]->: one for a pair, from the lower username to the higher one.
  * (:Person)-[:ASKED {since}]->(:Person), (:Person)-[:DISMISSED]->(:Person).
  * (:Feed {name, cursor}).

@@ -112,6 +112,7 @@ export interface SessionResponse {
 
 export interface SendResult {
   clientId: string;
+  /** Without its client_id, which stands above. */
   sent?: SendResponse | undefined;
   error?: Status | undefined;
 }
