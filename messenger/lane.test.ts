@@ -113,6 +113,27 @@ describe('the lane', () => {
     );
   });
 
+  it('refuses what has waited behind a batch that failed only after long, and goes on', async () => {
+    const store = new HeldStore();
+    let now = 1;
+    const lane = new Lane({ store, clock: () => now, onCommitted() {} });
+    const sends = [lane.submit(draft('1'))];
+    await turn();
+    sends.push(lane.submit(draft('2')));
+    now += 5_000;
+    store.batches[0]?.release.reject(new ServiceError('UNAVAILABLE'));
+    const outcomes = await Promise.allSettled(sends);
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ['rejected', 'rejected'],
+    );
+    const next = lane.submit(draft('3'));
+    await turn();
+    assert.equal(store.batches.length, 2, 'what was refused is not committed');
+    store.release(1);
+    await next;
+  });
+
   it('bounds a batch by its number of drafts and by its text', async () => {
     const store = new HeldStore();
     const lane = laneOver(store);

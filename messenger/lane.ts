@@ -17,6 +17,8 @@ const MAX_BATCH_TEXT = 1024 * 1024;
 /** Beyond this much waiting work a send is refused: the store is slower than its senders. */
 const MAX_QUEUED_DRAFTS = 50_000;
 const MAX_QUEUED_TEXT = 64 * 1024 * 1024;
+/** After a batch that took so long to fail, ms, whatever waited behind it is refused too: its senders have waited enough. */
+const LONG_MS = 1_000;
 
 /**
  * Group commit. Drafts that arrive in one turn of the event loop, or while a commit is in flight, go together in the next
@@ -71,17 +73,20 @@ export class Lane {
     const drafts = batch.map(({ draft }) => draft);
     const { store, clock, observer } = this.#options;
     const startedAt = performance.now();
-    store.commit(drafts, clock()).then(
+    const now = clock();
+    store.commit(drafts, now).then(
       (outcomes) => {
         observer?.committed(batch.length, (performance.now() - startedAt) / 1_000);
         // The store works on the next batch while this one's acknowledgements are written out.
         this.#commitNext();
-        setImmediate(() => this.#acknowledge(batch, outcomes));
+        if (this.#isCommitting) setImmediate(() => this.#acknowledge(batch, outcomes));
+        else this.#acknowledge(batch, outcomes);
       },
       (error: unknown) => {
+        const refused = clock() - now > LONG_MS ? [...batch, ...this.#takeAll()] : batch;
         this.#commitNext();
-        this.#counts.failed += batch.length;
-        for (const { reject } of batch) reject(error);
+        this.#counts.failed += refused.length;
+        for (const { reject } of refused) reject(error);
       },
     );
   }
@@ -94,6 +99,11 @@ export class Lane {
     }
     this.#queuedText -= text;
     return this.#queue.splice(0, count);
+  }
+
+  #takeAll(): Waiting[] {
+    this.#queuedText = 0;
+    return this.#queue.splice(0);
   }
 
   #acknowledge(batch: Waiting[], outcomes: Outcome[]): void {

@@ -27,6 +27,7 @@ import { Sender } from './send.ts';
 import { SendRate } from './send-rate.ts';
 
 export { messageSchema } from './open-store.ts';
+export { messageSource, messageTarget } from './transfer.ts';
 
 export interface Messenger extends AsyncDisposable {
   /** `host:port`. */

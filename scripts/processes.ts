@@ -21,7 +21,7 @@ const ROOT = join(import.meta.dirname, '..');
 const READY_MS = 30_000;
 const ASK_EVERY_MS = 50;
 
-/** The services as processes of their own on free loopback ports, meeting by configured addresses. */
+/** The services as processes of their own on free loopback ports, meeting by configured addresses. None outlives this process. */
 export class Processes implements AsyncDisposable {
   /** In the order in which they are started. */
   readonly names: readonly ProcessName[];
@@ -79,7 +79,11 @@ export class Processes implements AsyncDisposable {
 
   /** Where its numbers are, for Prometheus. */
   metricsUrlOf(name: ProcessName): string {
-    return `http://127.0.0.1:${this.#env.get(name)?.CHATTERBOX_ADMIN_PORT}/metrics`;
+    return `${this.adminUrlOf(name)}/metrics`;
+  }
+
+  adminUrlOf(name: ProcessName): string {
+    return `http://127.0.0.1:${this.#env.get(name)?.CHATTERBOX_ADMIN_PORT}`;
   }
 
   pidOf(name: ProcessName): number {
@@ -93,7 +97,12 @@ export class Processes implements AsyncDisposable {
         cwd: ROOT,
         env,
         stdio: this.#stdio,
+        // A process group of its own: a Ctrl-C reaches only us, and they are stopped in order.
+        detached: true,
       });
+      const endWithUs = () => child.kill('SIGKILL');
+      process.on('exit', endWithUs);
+      child.once('exit', () => process.off('exit', endWithUs));
       this.#running.set(name, child);
     }
   }
@@ -105,6 +114,8 @@ export class Processes implements AsyncDisposable {
     if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
     const exited = once(child, 'exit');
     child.kill(signal);
+    // One that is paused hears only SIGKILL.
+    child.kill('SIGCONT');
     return (await exited)[0];
   }
 
@@ -122,23 +133,14 @@ export class Processes implements AsyncDisposable {
     return Promise.race(ends);
   }
 
-  /** What the gateway's /readyz misses, once it is exactly this. @throws Error when it is not in time. */
-  async untilMissing(...missing: string[]): Promise<void> {
-    let last: unknown;
-    for (const deadline = Date.now() + READY_MS; Date.now() < deadline; await delay(ASK_EVERY_MS)) {
-      last = await this.#missing();
-      if (JSON.stringify(last) === JSON.stringify(missing)) return;
-    }
-    throw new Error(`/readyz misses ${JSON.stringify(last)}, not ${JSON.stringify(missing)}`);
+  /** Fulfils once the gateway's /readyz names exactly this. @throws Error when it is not in time. */
+  untilMissing(...missing: string[]): Promise<void> {
+    return untilMissing(this.url, missing);
   }
 
-  async #missing(): Promise<unknown> {
-    try {
-      const response = await fetch(`${this.url}/readyz`, { signal: AbortSignal.timeout(2_000) });
-      return ((await response.json()) as { missing?: string[] }).missing ?? [];
-    } catch (error) {
-      return String(error);
-    }
+  /** The same for the /readyz on the admin port of any of them. */
+  untilMissingAt(name: ProcessName, ...missing: string[]): Promise<void> {
+    return untilMissing(this.adminUrlOf(name), missing);
   }
 
   #child(name: ProcessName): ChildProcess {
@@ -157,6 +159,24 @@ export class Processes implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(Array.from(this.#running.keys(), (name) => this.stop(name, 'SIGKILL')));
+  }
+}
+
+async function untilMissing(url: string, missing: readonly string[]): Promise<void> {
+  let last: unknown;
+  for (const deadline = Date.now() + READY_MS; Date.now() < deadline; await delay(ASK_EVERY_MS)) {
+    last = await missingAt(url);
+    if (JSON.stringify(last) === JSON.stringify(missing)) return;
+  }
+  throw new Error(`/readyz misses ${JSON.stringify(last)}, not ${JSON.stringify(missing)}`);
+}
+
+async function missingAt(url: string): Promise<unknown> {
+  try {
+    const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2_000) });
+    return ((await response.json()) as { missing?: string[] }).missing ?? [];
+  } catch (error) {
+    return String(error);
   }
 }
 

@@ -25,24 +25,32 @@ await runUntilSignal(async () => {
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   processes.start(...processes.names);
+  return {
+    failed: failureOf(processes, `the databases; keys in ${dataDir}`),
+    async [Symbol.asyncDispose]() {
+      const codes = await processes.stopAll();
+      if (env.DATA_DIR === undefined) rmSync(dataDir, { recursive: true });
+      // Without a code: it was told before it listened to signals.
+      if (codes.some((code) => code !== 0 && code !== null))
+        throw new Error(`they ended with ${codes}, see above`);
+    },
+  };
+});
+
+/** Says when all is there. Rejects when that takes too long, and when one of them ends by itself; until then it may be told to stop. */
+async function failureOf(processes: Processes, data: string): Promise<never> {
   const early = processes.ended().then((name) => {
     throw new Error(`${name} has ended, see above`);
   });
   early.catch(() => {});
   await Promise.race([processes.untilMissing(), early]);
-  process.stdout.write(welcome(processes.url, `the databases; keys in ${dataDir}`));
+  process.stdout.write(welcome(processes.url, data));
   for (const name of processes.names)
     process.stdout.write(
       `  ${name.padEnd(14)} ${processes.addressOf(name)}, process ${processes.pidOf(name)}\n`,
     );
-  return {
-    failed: early,
-    async [Symbol.asyncDispose]() {
-      await processes.stopAll();
-      if (env.DATA_DIR === undefined) rmSync(dataDir, { recursive: true });
-    },
-  };
-});
+  return early;
+}
 
 /** The settings of this environment, with the engines' URLs in their places. Ends the process where one is missing. */
 function clusterSettings(): Record<string, string> {

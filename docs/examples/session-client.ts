@@ -34,6 +34,8 @@ export interface SessionClientOptions {
 const FRAME_BYTES = 60 * 1024;
 /** What a send needs beside its text, at most. */
 const SEND_OVERHEAD = 256;
+/** Acknowledgements are cumulative, so a few messages share one; sends take along what is due. */
+const ACK_DELAY_MS = 25;
 const FIRST_BACKOFF_MS = 100;
 const LONGEST_BACKOFF_MS = 10_000;
 
@@ -58,6 +60,7 @@ export class SessionClient {
   #call: ClientDuplexStream<SessionRequest, SessionResponse> | undefined;
   #isFull = false;
   #isScheduled = false;
+  #ackTimer: NodeJS.Timeout | undefined;
   #isClosed = false;
   #retryAfterMs = 0;
   /** Frames are shown one after the other. */
@@ -175,7 +178,7 @@ export class SessionClient {
     this.#showing = this.#showing.then(async () => {
       await this.#options.onEntries(fresh);
       for (const { conversation, seq } of entries) this.#acks.set(conversation, seq);
-      this.#schedule();
+      this.#ackTimer ??= setTimeout(() => this.#flush(), ACK_DELAY_MS);
       call.resume();
     });
   }
@@ -191,6 +194,8 @@ export class SessionClient {
   }
 
   #flush(): void {
+    clearTimeout(this.#ackTimer);
+    this.#ackTimer = undefined;
     if (this.#call === undefined) return;
     const [acks, reads] = [takeAll(this.#acks), takeAll(this.#reads)];
     if (acks.length > 0 || reads.length > 0) this.#write({ acks, reads });

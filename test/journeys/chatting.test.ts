@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { status } from '@grpc/grpc-js';
-import { after, before, describe, it } from 'mocha';
+import { after, before, it } from 'mocha';
 import {
   Chat,
   chatStub,
@@ -12,12 +12,13 @@ import {
   unary,
 } from '../outside/grpc.ts';
 import { type Account, call, login, register } from '../outside/http.ts';
-import { type System, startSystem } from '../outside/system.ts';
+import type { System } from '../outside/system.ts';
+import { onEverySystem } from '../outside/systems.ts';
 
-describe('chatting', () => {
+onEverySystem('chatting', (start) => {
   let system: System;
   before(async () => {
-    system = await startSystem();
+    system = await start();
   });
   after(() => system[Symbol.asyncDispose]());
 

@@ -6,7 +6,8 @@ import { after, before, describe, it } from 'mocha';
 import { SessionClient, type SessionClientOptions } from '../../docs/examples/session-client.ts';
 import { addressOf } from '../outside/grpc.ts';
 import { type Account, register } from '../outside/http.ts';
-import { type System, spawnServer, startSystem } from '../outside/system.ts';
+import { type System, spawnServer } from '../outside/system.ts';
+import { onEverySystem } from '../outside/systems.ts';
 
 const UNLIMITED = { CHATTERBOX_SEND_RATE: '1000000', CHATTERBOX_SEND_BURST: '1000000' };
 
@@ -38,10 +39,10 @@ class Collecting {
   }
 }
 
-describe('the example client', () => {
+onEverySystem('the example client', (start) => {
   let system: System;
   before(async () => {
-    system = await startSystem(UNLIMITED);
+    system = await start(UNLIMITED);
   });
   after(() => system[Symbol.asyncDispose]());
 
@@ -71,7 +72,9 @@ describe('the example client', () => {
     assert.match(await ended.promise, /newer stream/);
     await Promise.all([first.client.close(), second.client.close()]);
   });
+});
 
+describe('the example client', () => {
   it('loses and repeats nothing while the server is killed under it', async function () {
     this.timeout(60_000);
     const dataDir = mkdtempSync(join(tmpdir(), 'chatterbox-'));

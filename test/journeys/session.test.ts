@@ -3,17 +3,18 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
-import { after, before, describe, it } from 'mocha';
+import { after, before, it } from 'mocha';
 import { conversationsStub, detailsOf, failure, Session, sessionStub, unary } from '../outside/grpc.ts';
 import { type Account, register } from '../outside/http.ts';
-import { type System, spawnServer, startSystem } from '../outside/system.ts';
+import { type System, spawnServer } from '../outside/system.ts';
+import { onEverySystem } from '../outside/systems.ts';
 
 const UNLIMITED = { CHATTERBOX_SEND_RATE: '1000000', CHATTERBOX_SEND_BURST: '1000000' };
 
-describe('a session', () => {
+onEverySystem('a session', (start) => {
   let system: System;
   before(async () => {
-    system = await startSystem(UNLIMITED);
+    system = await start(UNLIMITED);
   });
   after(() => system[Symbol.asyncDispose]());
 
@@ -207,7 +208,7 @@ describe('a session', () => {
   });
 
   it('ends at its maximum age and can be resumed', async () => {
-    const short = await startSystem({ CHATTERBOX_STREAM_MAX_AGE_SECONDS: '1' });
+    const short = await start({ CHATTERBOX_STREAM_MAX_AGE_SECONDS: '1' });
     try {
       const eve = await register(short.url, 'eve');
       const session = new Session(sessionStub(short.url), eve, { open: { device: 'phone' } });

@@ -7,7 +7,6 @@ import { type EmbeddedOverrides, startEmbedded } from '../../scripts/embedded.ts
 
 export interface System extends AsyncDisposable {
   url: string;
-  dataDir: string;
   /** Stops it and starts it again on the same data, at another url. */
   restart(): Promise<void>;
 }
@@ -24,7 +23,6 @@ export async function startSystem(
   let running = await start();
   const system = {
     url: running.url,
-    dataDir,
     async restart() {
       await running[Symbol.asyncDispose]();
       running = await start();
