@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'mocha';
 import { ConfigError, ConfigReader, type Env, readAll } from './config.ts';
 
@@ -54,6 +57,38 @@ describe('the configuration', () => {
         'CHATTERBOX_ENTIRELY_UNKNOWN is not a setting',
       ],
     );
+  });
+
+  it('takes a value from the file that NAME_FILE names, without the line break at its end', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'chatterbox-'));
+    const file = join(folder, 'secret');
+    writeFileSync(file, 'mysql://user:password@host/database\n');
+    const reader = new ConfigReader({ CHATTERBOX_MESSAGES_URL_FILE: file, CHATTERBOX_ISSUER_FILE: '' });
+    assert.equal(
+      reader.storeUrl('CHATTERBOX_MESSAGES_URL', 'sqlite:', ['mysql:']),
+      'mysql://user:password@host/database',
+    );
+    assert.equal(reader.text('CHATTERBOX_ISSUER', 'us'), 'us');
+    reader.finish();
+
+    writeFileSync(file, '\n');
+    const env = {
+      CHATTERBOX_MESSAGES_URL_FILE: file,
+      CHATTERBOX_SERVICE_SECRET_FILE: '/nowhere',
+      CHATTERBOX_ISSUER: 'a',
+      CHATTERBOX_ISSUER_FILE: file,
+      CHATTERBOX_ISSURE_FILE: file,
+    };
+    assert.deepEqual(
+      problemsOf(env, () => {}),
+      [
+        `CHATTERBOX_MESSAGES_URL_FILE: ${file} is empty`,
+        'CHATTERBOX_SERVICE_SECRET_FILE: /nowhere cannot be read (ENOENT)',
+        'CHATTERBOX_ISSUER and CHATTERBOX_ISSUER_FILE are both set',
+        'CHATTERBOX_ISSURE_FILE is not a setting',
+      ],
+    );
+    rmSync(folder, { recursive: true });
   });
 
   it('of several services is reported as one, each problem once', () => {

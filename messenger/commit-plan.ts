@@ -20,6 +20,8 @@ export interface Plan {
   /** One for each draft, in order. */
   outcomes: Outcome[];
   entries: NewEntry[];
+  /** What the plan was made from. */
+  before: ReadonlyMap<string, Head>;
   /** The conversations that changed, with their new heads. */
   heads: Map<string, Head & { isNew: boolean; members: readonly string[] }>;
   /** How far each sender has read by writing, in each conversation. */
@@ -38,7 +40,7 @@ export function planCommit(
   originals: ReadonlyMap<string, Original>,
   now: number,
 ): Plan {
-  const plan: Plan = { outcomes: [], entries: [], heads: new Map(), ownReads: [] };
+  const plan: Plan = { outcomes: [], entries: [], before: heads, heads: new Map(), ownReads: [] };
   const committed = new Map<string, Original>();
   for (const draft of drafts) {
     const key = clientIdKey(draft);

@@ -73,6 +73,7 @@ export class Mysql implements AsyncDisposable {
   /** How many connections are in use, and how many callers wait for one. */
   readonly use = { busy: 0, waiting: 0 };
   #isClosed = false;
+  #connectionsMade = 0;
 
   constructor({ url, connections = 10 }: MysqlOptions) {
     this.#pool = mysql.createPool({
@@ -87,6 +88,11 @@ export class Mysql implements AsyncDisposable {
       // A stack for each statement, in case it fails, is 5 % of a short one.
       trace: false,
     });
+  }
+
+  /** How many connections were made until now: behind a new one there may be another server. */
+  get connectionsMade(): number {
+    return this.#connectionsMade;
   }
 
   /** Runs one statement by itself; a read that met a dead connection is tried on another. */
@@ -159,6 +165,7 @@ export class Mysql implements AsyncDisposable {
       if (!this.#prepared.has(connection.connection)) {
         await runOn(connection, SESSION);
         this.#prepared.add(connection.connection);
+        this.#connectionsMade++;
       }
       const result = await work(connection);
       connection.release();

@@ -130,6 +130,19 @@ function withServer(server: string): void {
       );
     });
 
+    it('leaves no hole behind what another server never had', async () => {
+      await using database = await newDatabase();
+      await using store = await open(database.url);
+      for (const body of ['a', 'b', 'c']) await store.commit([draft('ada', 'bob', body)], 5);
+      // As after a failover that lost the last batch.
+      const { name } = database;
+      await admin.query(`DELETE FROM ${name}.entry WHERE seq = 3`);
+      await admin.query(`UPDATE ${name}.conversation SET last_seq = 2, messages_so_far = 2`);
+      const [rows] = await admin.query('SELECT id FROM information_schema.processlist WHERE db = ?', [name]);
+      for (const { id } of rows as { id: number }[]) await admin.query(`KILL ${id}`);
+      assert.equal((await store.commit([draft('ada', 'bob', 'd')], 6))[0]?.seq, 3);
+    });
+
     it('does not wait for ever for a node that stands still in the middle of a batch', async () => {
       await using database = await newDatabase();
       await using store = await open(database.url);

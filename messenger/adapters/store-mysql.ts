@@ -35,7 +35,7 @@ export async function openMysqlStore({ url, log, clock }: MysqlStoreOptions): Pr
   await warnOfWeaknesses(mysql, log);
   // Marks do not wait for messages: both have lanes of their own, which the journal takes for two nodes.
   const own = [new JournalNode(mysql), new JournalNode(mysql)] as const;
-  const committer = new Committer(new JournalLane(mysql, own[0]));
+  const committer = new Committer(new JournalLane(mysql, own[0]), () => mysql.connectionsMade);
   const marks = new MarkKeeper(mysql, new JournalLane(mysql, own[1]), clock);
   const reader = new LogReader(mysql);
   const others = new OtherNodes(mysql, (node) => own.some((one) => one.has(node)), clock);

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { isDuplicate } from '#common/mysql/errors.ts';
 import type { Tx } from '#common/mysql/open.ts';
 import { type Sql, sql } from '#common/mysql/sql.ts';
@@ -15,49 +16,101 @@ import type { JournalLane, Planned } from './journal-lane.ts';
 
 /** For so long after a retry came by, others are expected. */
 const RETRIES_EXPECTED_MS = 1_000;
+/** For so long after another node wrote to a conversation, it is expected to do so again. */
+const CONTENDED_MS = 10_000;
+const REMEMBERED_HEADS = 50_000;
 
 /**
- * The batches of messages, see MessageStore.commit, each in two round trips: BEGIN with what must be known, read under the locks of its
- * conversations; then all rows with the COMMIT. New conversations cost a third.
- * That no client id was taken before is not looked up, which costs a third of the batch, but left to the unique index: where it refuses,
- * the batch is rolled back and run again with the look-up, and so is each one for a second, for retries come in numbers.
+ * The batches of messages, see MessageStore.commit. All of it is one round trip, because what must be known is remembered from the batch
+ * before, and what must be true is left to the unique indexes: that nobody else has written to the conversation since (the primary key,
+ * for then the seq is taken), and that no client id was taken before. Where one of them refuses, the batch is rolled back and run
+ * again with the heads read under locks and the client ids looked up. So it is from the start for conversations that other nodes write
+ * to as well, and for all while retries come in.
  */
 export class Committer {
   readonly #lane: JournalLane;
+  readonly #heads = new LRUCache<string, Head>({ max: REMEMBERED_HEADS });
+  readonly #contended = new LRUCache<string, true>({ max: REMEMBERED_HEADS, ttl: CONTENDED_MS });
+  readonly #connectionsMade: () => number;
+  #rememberedAt = 0;
   #looksUpUntil = 0;
 
-  constructor(lane: JournalLane) {
+  constructor(lane: JournalLane, connectionsMade: () => number) {
     this.#lane = lane;
+    this.#connectionsMade = connectionsMade;
   }
 
-  commit(drafts: Draft[], now: number): Promise<Outcome[]> {
-    let looksUp = false;
-    return this.#lane.run(
-      now,
-      (tx) => {
-        looksUp ||= performance.now() < this.#looksUpUntil;
-        return planBatch(tx, drafts, now, looksUp);
-      },
-      (error) => {
-        if (looksUp || !isDuplicate(error)) return false;
-        this.#looksUpUntil = performance.now() + RETRIES_EXPECTED_MS;
-        return true;
-      },
-    );
+  async commit(drafts: Draft[], now: number): Promise<Outcome[]> {
+    if (drafts.length === 0) return [];
+    const conversations = byKey(drafts);
+    let runs = 0;
+    let plan: Plan | undefined;
+    try {
+      const outcomes = await this.#lane.run(now, {
+        plan: async (tx) => {
+          const isCertain = runs++ > 0 || performance.now() < this.#looksUpUntil;
+          const known = isCertain ? undefined : this.#remembered(conversations);
+          plan = await planBatch(tx, drafts, conversations, known, now);
+          if (known === undefined) this.#learn(plan, conversations);
+          return toPlanned(plan, now);
+        },
+        again: (error) => runs === 1 && isDuplicate(error),
+      });
+      if (plan?.outcomes !== outcomes) this.#forget(conversations);
+      else for (const [id, head] of plan.heads) this.#heads.set(id, head);
+      return outcomes;
+    } catch (error) {
+      this.#forget(conversations);
+      throw error;
+    }
+  }
+
+  /** Nothing where another server may have taken over, which need not have all that the first one had. */
+  #remembered(conversations: Conversations): Map<string, Head> {
+    if (this.#rememberedAt !== this.#connectionsMade()) this.#heads.clear();
+    this.#rememberedAt = this.#connectionsMade();
+    const known = new Map<string, Head>();
+    for (const id of conversations.keys()) {
+      const head = this.#contended.has(id) ? undefined : this.#heads.get(id);
+      if (head !== undefined) known.set(id, head);
+    }
+    return known;
+  }
+
+  /** Why it was right to look. */
+  #learn(plan: Plan, conversations: Conversations): void {
+    if (plan.outcomes.some(({ kind }) => kind === 'duplicate'))
+      this.#looksUpUntil = performance.now() + RETRIES_EXPECTED_MS;
+    for (const id of conversations.keys()) {
+      const remembered = this.#heads.get(id);
+      if (remembered !== undefined && remembered.lastSeq !== plan.before.get(id)?.lastSeq)
+        this.#contended.set(id, true);
+    }
+  }
+
+  #forget(conversations: Conversations): void {
+    for (const id of conversations.keys()) this.#heads.delete(id);
   }
 }
 
+/** What a batch does, by heads that are known, or else (`known` is undefined) by what is read under locks. */
 async function planBatch(
   tx: Tx,
   drafts: Draft[],
+  conversations: Conversations,
+  known: Map<string, Head> | undefined,
   now: number,
-  looksUp: boolean,
-): Promise<Planned<Outcome[]>> {
-  if (drafts.length === 0) return { result: [], writes: [], news: undefined };
-  const conversations = byKey(drafts);
-  const heads = await lock(tx, conversations, now);
-  const originals = looksUp ? await findOriginals(tx, drafts, conversations) : new Map();
-  const plan = planCommit(drafts, heads, originals, now);
+): Promise<Plan> {
+  if (known === undefined) {
+    const heads = await lock(tx, conversations, now);
+    return planCommit(drafts, heads, await findOriginals(tx, drafts, conversations), now);
+  }
+  const unknown = new Map([...conversations].filter(([id]) => !known.has(id)));
+  const heads = unknown.size === 0 ? known : new Map([...known, ...(await lock(tx, unknown, now))]);
+  return planCommit(drafts, heads, new Map(), now);
+}
+
+function toPlanned(plan: Plan, now: number): Planned<Outcome[]> {
   if (plan.entries.length === 0) return { result: plan.outcomes, writes: [], news: undefined };
   return {
     result: plan.outcomes,

@@ -11,6 +11,14 @@ export interface Planned<T> {
   news: News | undefined;
 }
 
+/** One transaction to be. */
+export interface Work<T> {
+  /** Runs again from the start where a transaction was in the way, its connection broke, or `again` says so. */
+  plan(tx: Tx): Promise<Planned<T>>;
+  /** Whether another run of `plan` will not meet this error. Asked once. */
+  again?(error: unknown): boolean;
+}
+
 /** Transactions of one node, one at a time in the order of the calls, each with its row in the journal. */
 export class JournalLane {
   readonly #mysql: Mysql;
@@ -22,22 +30,13 @@ export class JournalLane {
     this.#node = node;
   }
 
-  /** `plan` runs again from the start where a transaction was in the way, its connection broke, or `again` says so of an error. */
-  run<T>(
-    now: number,
-    plan: (tx: Tx) => Promise<Planned<T>>,
-    again?: (error: unknown) => boolean,
-  ): Promise<T> {
-    const result = this.#last.then(() => this.#run(now, plan, again));
+  run<T>(now: number, work: Work<T>): Promise<T> {
+    const result = this.#last.then(() => this.#run(now, work));
     this.#last = result.catch(() => {});
     return result;
   }
 
-  async #run<T>(
-    now: number,
-    plan: (tx: Tx) => Promise<Planned<T>>,
-    again?: (error: unknown) => boolean,
-  ): Promise<T> {
+  async #run<T>(now: number, { plan, again }: Work<T>): Promise<T> {
     const place = await this.#node.nextPlace(now);
     let sent: Planned<T> | undefined;
     try {

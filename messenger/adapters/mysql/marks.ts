@@ -2,7 +2,7 @@ import type { Mysql, Result, Tx } from '#common/mysql/open.ts';
 import { type Sql, sql } from '#common/mysql/sql.ts';
 import { conversationKey } from '../../conversation-id.ts';
 import type { DeviceCursor, Marks, News, OpenedDevice, Position, Reached } from '../../ports.ts';
-import type { JournalLane } from './journal-lane.ts';
+import type { JournalLane, Planned } from './journal-lane.ts';
 import { positionsOf } from './log-reader.ts';
 
 /** The part of the message store that keeps how far people and their devices are. All of it bears to be run again. */
@@ -27,7 +27,7 @@ export class MarkKeeper {
     ]);
     const saved = sql`INSERT INTO device_cursor (user, device, k, seq) VALUES ${rows} ON DUPLICATE KEY UPDATE seq = GREATEST(seq, VALUES(seq))`;
     const furthest = furthestOf(cursors);
-    return this.#lane.run(this.#clock(), async (tx) => {
+    return this.#write(async (tx) => {
       const [members] = await tx.run(lockMembers(furthest));
       const find = markFinder(members);
       const moved = furthest.flatMap((reached) => {
@@ -42,7 +42,7 @@ export class MarkKeeper {
 
   async markRead(reads: Reached[]): Promise<(Marks | undefined)[]> {
     if (reads.length === 0) return [];
-    return this.#lane.run(this.#clock(), async (tx) => {
+    return this.#write(async (tx) => {
       const [entries, members] = await tx.run(messagesAt(reads), lockMembers(furthestOf(reads)));
       const find = markFinder(members);
       const messagesOf = messageCounts(entries);
@@ -69,6 +69,10 @@ export class MarkKeeper {
         news: newsOf([...after.values()]),
       };
     });
+  }
+
+  #write<T>(plan: (tx: Tx) => Promise<Planned<T>>): Promise<T> {
+    return this.#lane.run(this.#clock(), { plan });
   }
 
   openDevice(user: string, device: string, revision: number): Promise<OpenedDevice> {
