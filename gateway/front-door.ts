@@ -37,7 +37,7 @@ export async function openFrontDoor(
     else decide(socket, undecided, rooms, limits.undecidedMs);
   });
   server.maxConnections = limits.connections;
-  server.listen(port, host);
+  server.listen({ port, host, backlog: limits.backlog });
   await once(server, 'listening');
   return {
     url: urlOf(server, host),

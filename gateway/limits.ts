@@ -2,7 +2,9 @@
 export const LIMITS = {
   connections: 20_000,
   /** Sockets that have not said yet which protocol they speak. */
-  undecidedConnections: 1_000,
+  undecidedConnections: 5_000,
+  /** Connections that the kernel keeps until we take them: after a restart all clients come at once. */
+  backlog: 4_096,
   undecidedMs: 5_000,
   headerBytes: 32_768,
   headerPairs: 128,
@@ -19,8 +21,9 @@ export const LIMITS = {
   graceMs: 2_000,
   /** How long a client may take to fetch the last frames. */
   lingerMs: 2_000,
-  upstreamMs: 10_000,
-  connectMs: 3_000,
+  // Below the ten seconds that many callers wait.
+  upstreamMs: 9_000,
+  connectMs: 8_000,
   /** How often a call is sent, the first time included; spread over `replayWithinMs` where there is no other node. */
   tries: 8,
   replayBytes: 65_536,

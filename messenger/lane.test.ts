@@ -134,6 +134,27 @@ describe('the lane', () => {
     await next;
   });
 
+  it('acknowledges batches in their order, also when two commits end in one turn of the event loop', async () => {
+    const store = new HeldStore();
+    const committed: Entry[] = [];
+    const lane = laneOver(store, committed);
+    const acknowledged: number[] = [];
+    const submit = (i: number) => lane.submit(draft(`${i}`)).then(() => acknowledged.push(i));
+    const sends = [submit(1)];
+    await turn();
+    sends.push(submit(2));
+    store.release(0);
+    await Promise.resolve();
+    while (store.batches.length < 2) await Promise.resolve();
+    store.release(1);
+    await Promise.all(sends);
+    assert.deepEqual(acknowledged, [1, 2]);
+    assert.deepEqual(
+      committed.map(({ body }) => body),
+      ['1', '2'],
+    );
+  });
+
   it('bounds a batch by its number of drafts and by its text', async () => {
     const store = new HeldStore();
     const lane = laneOver(store);

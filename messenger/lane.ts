@@ -31,6 +31,8 @@ export class Lane {
   #queue: Waiting[] = [];
   #queuedText = 0;
   #isCommitting = false;
+  /** Committed batches whose turn to be acknowledged comes. */
+  #unacknowledged = 0;
 
   constructor(options: LaneOptions) {
     this.#options = options;
@@ -79,8 +81,7 @@ export class Lane {
         observer?.committed(batch.length, (performance.now() - startedAt) / 1_000);
         // The store works on the next batch while this one's acknowledgements are written out.
         this.#commitNext();
-        if (this.#isCommitting) setImmediate(() => this.#acknowledge(batch, outcomes));
-        else this.#acknowledge(batch, outcomes);
+        this.#acknowledgeInTurn(batch, outcomes);
       },
       (error: unknown) => {
         const refused = clock() - now > LONG_MS ? [...batch, ...this.#takeAll()] : batch;
@@ -104,6 +105,18 @@ export class Lane {
   #takeAll(): Waiting[] {
     this.#queuedText = 0;
     return this.#queue.splice(0);
+  }
+
+  /** At once where nothing waits; else a turn later, and never before an earlier batch. */
+  #acknowledgeInTurn(batch: Waiting[], outcomes: Outcome[]): void {
+    if (!this.#isCommitting && this.#unacknowledged === 0) this.#acknowledge(batch, outcomes);
+    else {
+      this.#unacknowledged++;
+      setImmediate(() => {
+        this.#unacknowledged--;
+        this.#acknowledge(batch, outcomes);
+      });
+    }
   }
 
   #acknowledge(batch: Waiting[], outcomes: Outcome[]): void {

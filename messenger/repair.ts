@@ -23,13 +23,17 @@ const EVERY_MS = 1_000;
 export class Repair implements AsyncDisposable {
   readonly #options: RepairOptions;
   readonly #stop = new AbortController();
-  readonly #running: Promise<void>;
+  #running: Promise<void> | undefined;
   #repaired = 0;
   #isTroubled = false;
 
   constructor(options: RepairOptions) {
     this.#options = options;
-    this.#running = this.#run();
+  }
+
+  /** Once the store is open. */
+  start(): void {
+    this.#running ??= this.#run();
   }
 
   /** For how many streams news came this way first. */

@@ -19,8 +19,8 @@ import { Hub } from './hub.ts';
 import { Lane } from './lane.ts';
 import { LiveCalls } from './live-calls.ts';
 import { messengerMetrics, Tally } from './metrics.ts';
-import { openStore } from './open-store.ts';
-import type { MessageStore, SharedLog } from './ports.ts';
+import { type OpenedStore, openStore } from './open-store.ts';
+import type { MessageStore } from './ports.ts';
 import { ReadMarks } from './read-marks.ts';
 import { Repair } from './repair.ts';
 import { Sender } from './send.ts';
@@ -107,7 +107,7 @@ export async function startMessenger(
       addCommitFeedService(grpc, { feed, liveCalls, log });
     },
   });
-  repair = opened.shared && followOthers(opened.shared, hub, feed, liveCalls, log);
+  repair = followOthers(opened, hub, feed, liveCalls, log);
   opened.whenOpen().then(server.serve, () => {});
   await opened.firstTry();
   log.info({ address: server.address }, 'messenger is listening');
@@ -123,12 +123,19 @@ export async function startMessenger(
   };
 }
 
-function followOthers(store: SharedLog, hub: Hub, feed: CommitFeed, liveCalls: LiveCalls, log: Log): Repair {
-  return new Repair({
-    store,
+/** Where others write to the store too. */
+function followOthers(opened: OpenedStore, hub: Hub, feed: CommitFeed, liveCalls: LiveCalls, log: Log) {
+  if (opened.shared === undefined) return undefined;
+  const repair = new Repair({
+    store: opened.shared,
     hub,
     onNews: () => feed.notify(),
     onGap: () => liveCalls.reconnectAll(),
     log,
   });
+  opened.whenOpen().then(
+    () => repair.start(),
+    () => {},
+  );
+  return repair;
 }

@@ -1,87 +1,74 @@
 import { credentials, Metadata } from '@grpc/grpc-js';
-import { v7 as uuidv7 } from 'uuid';
 import { type ChatMessage, ChatServiceClient } from '#proto/org/harshit/messenger/chat/messages.ts';
-import { check, type LoadRequest, type LoadResult, Samples, stampedText, stampOf } from './report.ts';
+import { Channel } from './channel.ts';
+import { orderedId } from './client-id.ts';
+import { check, type LoadResult, type Person, type Phases } from './load.ts';
+import { Meter } from './meter.ts';
+import { type PairsParams, pairsOf } from './pairs.ts';
 
 /** The same pairs on the first Chatterbox's stream: a frame for each message. */
-export async function runStreams({
-  address,
-  people,
-  inFlight,
-  bodyBytes,
-  seconds,
-}: LoadRequest): Promise<LoadResult> {
-  const acknowledged = new Samples();
-  const delivered = new Samples();
-  const end = { at: Number.POSITIVE_INFINITY };
+export async function runStreams(params: PairsParams, phases: Phases): Promise<LoadResult> {
+  const { people, inFlight, bodyBytes } = params;
+  const meter = new Meter();
   const pairs = await Promise.all(
-    Array.from({ length: people.length / 2 }, (_, i) => openPair(people[2 * i]!, people[2 * i + 1]!)),
+    pairsOf(people).map(([from, to]) => openPair(from, to, inFlight, bodyBytes, meter)),
   );
-  const began = performance.now();
-  end.at = began + seconds * 1000;
-  const counts = await Promise.all(pairs.map((pair) => pair.run()));
-  const took = (performance.now() - began) / 1000;
-  const messages = counts.reduce((sum, count) => sum + count, 0);
-  return {
-    messages,
-    seconds: took,
-    acknowledged: acknowledged.percentiles(),
-    delivered: delivered.percentiles(),
-  };
-
-  async function openPair(from: LoadRequest['people'][number], to: LoadRequest['people'][number]) {
-    const [writer, reader] = await Promise.all([
-      openStream(address, from.token),
-      openStream(address, to.token),
-    ]);
-    const done = Promise.withResolvers<number>();
-    const sentAt = new Map<string, number>();
-    let [sent, answered, received, last] = [0, 0, 0, 0n];
-    const send = () => {
-      const clientId = uuidv7();
-      sentAt.set(clientId, performance.now());
-      sent++;
-      writer.write(message(to.username, stampedText(bodyBytes), clientId));
-    };
-    const finishIfDone = () => {
-      if (performance.now() >= end.at && answered === sent && received === sent) done.resolve(sent);
-    };
-    writer.on('data', ({ clientId, seq, error }: ChatMessage) => {
-      check(error === undefined && seq > 0n, 'no send is refused');
-      acknowledged.add(performance.now() - (sentAt.get(clientId) ?? Number.NaN));
-      check(sentAt.delete(clientId), 'each send is answered once');
-      answered++;
-      if (performance.now() < end.at) send();
-      finishIfDone();
-    });
-    reader.on('data', ({ seq, message: text }: ChatMessage) => {
-      check(last === 0n || seq === last + 1n, `seq ${seq} follows ${last}`);
-      last = seq;
-      received++;
-      delivered.add(performance.now() - stampOf(text));
-      finishIfDone();
-    });
-    const run = async () => {
-      for (let i = 0; i < inFlight; i++) send();
-      const count = await done.promise;
-      writer.end();
-      reader.end();
-      return count;
-    };
-    return { run };
-  }
+  const writing = Promise.all(pairs.map((pair) => pair.run()));
+  await Promise.race([meter.run(params, phases), writing]);
+  await writing;
+  return meter.result();
 }
 
-async function openStream(address: string, token: string) {
+async function openPair(from: Person, to: Person, inFlight: number, bodyBytes: number, meter: Meter) {
+  const [writer, reader] = await Promise.all([openStream(from), openStream(to)]);
+  const channel = new Channel(from.username, to.username);
+  const done = Promise.withResolvers<void>();
+  const sentAt = new Map<string, number>();
+  const send = () => {
+    const clientId = orderedId();
+    const now = performance.now();
+    sentAt.set(clientId, now);
+    writer.write(message(to.username, channel.text(bodyBytes, now), clientId));
+  };
+  const finishIfDone = () => {
+    if (performance.now() >= meter.end && channel.isSettled) done.resolve();
+  };
+  writer.on('data', ({ clientId, seq, error }: ChatMessage) => {
+    check(error === undefined && seq > 0n, 'no send is refused');
+    const at = sentAt.get(clientId);
+    check(at !== undefined, 'each send is answered once');
+    sentAt.delete(clientId);
+    channel.acknowledge(seq);
+    meter.acknowledged(at);
+    if (performance.now() < meter.end) send();
+    finishIfDone();
+  });
+  reader.on('data', ({ seq, message: text }: ChatMessage) => {
+    meter.delivered(channel.deliver(seq, text), performance.now());
+    finishIfDone();
+  });
+  for (const stream of [writer, reader]) stream.on('error', (error) => done.reject(error));
+  return {
+    async run() {
+      for (let i = 0; i < inFlight; i++) send();
+      await done.promise;
+      channel.verify();
+      writer.end();
+      reader.end();
+    },
+  };
+}
+
+async function openStream({ address, token }: Person) {
   const stub = new ChatServiceClient(address, credentials.createInsecure(), {
     'grpc.use_local_subchannel_pool': 1,
   });
   const metadata = new Metadata();
   metadata.set('authorization', `Bearer ${token}`);
-  metadata.set('chatterbox-device', `bench-${uuidv7()}`.slice(0, 60));
+  metadata.set('chatterbox-device', `bench-${orderedId()}`);
   const call = stub.sendMessagesGrpc(metadata);
   call.on('end', () => stub.close());
-  await new Promise((resolve) => call.once('metadata', resolve));
+  await new Promise((resolve, reject) => call.once('metadata', resolve).once('error', reject));
   return call;
 }
 

@@ -1,57 +1,71 @@
 import { credentials, Metadata } from '@grpc/grpc-js';
-import { v7 as uuidv7 } from 'uuid';
-import { type ChatMessageResponse, ChatServiceClient } from '#proto/org/harshit/messenger/chat/messages.ts';
-import { check, type LoadRequest, type LoadResult, Samples, stampedText } from './report.ts';
+import {
+  type ChatMessage,
+  type ChatMessageResponse,
+  ChatServiceClient,
+} from '#proto/org/harshit/messenger/chat/messages.ts';
+import { Channel } from './channel.ts';
+import { orderedId } from './client-id.ts';
+import { check, type LoadResult, type Person, type Phases } from './load.ts';
+import { Meter, type Timing } from './meter.ts';
 
-/** SendMessage, each person on their own connection, one call after the other. */
-export async function runUnary({ address, people, bodyBytes, seconds }: LoadRequest): Promise<LoadResult> {
-  const acknowledged = new Samples();
-  const began = performance.now();
-  const end = began + seconds * 1000;
-  const counts = await Promise.all(people.map((person, i) => sendOn(person, people[i ^ 1]!.username)));
-  const messages = counts.reduce((sum, count) => sum + count, 0);
-  return { messages, seconds: (performance.now() - began) / 1000, acknowledged: acknowledged.percentiles() };
+export interface UnaryParams extends Timing {
+  /** Each writes to their neighbour. */
+  people: Person[];
+  bodyBytes: number;
+}
 
-  async function sendOn({ token }: LoadRequest['people'][number], friend: string): Promise<number> {
+/** SendMessage, each person on their own connection, one call after the other. Every answer must be a new seq. */
+export async function runUnary(params: UnaryParams, phases: Phases): Promise<LoadResult> {
+  const { people, bodyBytes } = params;
+  const meter = new Meter();
+  const writing = Promise.all(
+    people.map((person, i) => sendOn(person, people[i ^ 1]?.username ?? person.username)),
+  );
+  await Promise.race([meter.run(params, phases), writing]);
+  await writing;
+  return meter.result();
+
+  async function sendOn({ username, token, address }: Person, friend: string): Promise<void> {
     const stub = new ChatServiceClient(address, credentials.createInsecure(), {
       'grpc.use_local_subchannel_pool': 1,
     });
     const metadata = new Metadata();
     metadata.set('authorization', `Bearer ${token}`);
-    let [count, last] = [0, 0n];
-    while (performance.now() < end) {
+    const channel = new Channel(username, friend);
+    let last = 0n;
+    while (performance.now() < meter.end) {
       const sentAt = performance.now();
-      const { seq } = await call(stub, metadata, friend, stampedText(bodyBytes));
-      check(seq > last, 'seq grows');
+      const { seq } = await call(stub, metadata, message(friend, channel.text(bodyBytes, sentAt)));
+      check(seq > last, `${username}: seq ${seq} comes after ${last}`);
       last = seq;
-      count++;
-      acknowledged.add(performance.now() - sentAt);
+      channel.acknowledge(seq);
+      meter.acknowledged(sentAt);
     }
     stub.close();
-    return count;
   }
 }
 
 function call(
   stub: ChatServiceClient,
   metadata: Metadata,
-  friend: string,
-  text: string,
+  request: ChatMessage,
 ): Promise<ChatMessageResponse> {
-  const request = {
-    ...{
-      user: '',
-      friend,
-      message: text,
-      timestamp: 0n,
-      clientId: uuidv7(),
-      conversation: '',
-      seq: 0n,
-      sentAt: 0n,
-    },
+  return new Promise((resolve, reject) => {
+    stub.sendMessage(request, metadata, (error, answer) => (error ? reject(error) : resolve(answer)));
+  });
+}
+
+function message(friend: string, text: string): ChatMessage {
+  return {
+    user: '',
+    friend,
+    message: text,
+    timestamp: 0n,
+    clientId: orderedId(),
+    conversation: '',
+    seq: 0n,
+    sentAt: 0n,
     error: undefined,
   };
-  return new Promise((resolve, reject) => {
-    stub.sendMessage(request, metadata, (error, response) => (error ? reject(error) : resolve(response)));
-  });
 }

@@ -61,7 +61,7 @@ export class Node implements Disposable {
     const { checkTimeoutMs } = this.#options.limits;
     this.#probe.check(checkTimeoutMs).then(
       (isServing) => round === this.#round && this.#answered(isServing),
-      () => round === this.#round && this.#silent(),
+      (error: unknown) => round === this.#round && this.#silent(error),
     );
   }
 
@@ -73,9 +73,13 @@ export class Node implements Disposable {
     this.#become(isServing);
   }
 
-  #silent(): void {
+  /** The only node that there is may be just slow: it is left when it is gone, or silent for long. */
+  #silent(error: unknown): void {
     this.#checkLater();
-    this.#become(false);
+    const { hasOther, limits } = this.#options;
+    const isGone = (error as NodeJS.ErrnoException).code === 'ECONNREFUSED';
+    const isLost = performance.now() - this.#answeredAt >= limits.lostMs;
+    if (isGone || isLost || hasOther(this)) this.#become(false);
     this.#silence ??= this.#abandonAfter(this.#options.limits.stalledMs);
   }
 

@@ -1,0 +1,102 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Person } from '../load/load.ts';
+import { hear, start, stop } from './child.ts';
+import { openDatabase } from './database.ts';
+import { makePeople } from './people.ts';
+import type { Probe, Question } from './probe.ts';
+import type { Pids } from './usage.ts';
+
+export interface ServerOptions {
+  /** The system, the system without its store, or grpc-js alone. */
+  program: 'system' | 'transport' | 'echo';
+  /** `sqlite:`, or a server on which it gets a database of its own. */
+  store?: string;
+  /** The checkout that is measured; default: this one. */
+  root?: string;
+  /** Fills the store before the start. */
+  prepare?: (where: Where) => Promise<void>;
+  /** A folder that exists; it is kept. Default: a new one, removed at the end. */
+  dataDir?: string;
+  /** A database that exists, by name; it is kept. */
+  database?: string;
+}
+
+export interface Where {
+  dataDir: string;
+  /** `sqlite:` or the URL of the database. */
+  messagesUrl: string;
+}
+
+export interface ServerUnderTest extends AsyncDisposable {
+  /** `http://host:port` of the gateway. */
+  url: string;
+  /** `host:port` of the messenger. */
+  messenger: string;
+  /** From the start of the process until it took calls. */
+  readyMs: number;
+  pids: Pids;
+  /** People with accounts and valid tokens, who connect through the gateway or directly. */
+  people(usernames: readonly string[], through: Through): Person[];
+  probe(question?: Question): Promise<Probe>;
+}
+
+export type Through = 'gateway' | 'direct';
+
+/** The bench's users are not held back by the send rate, and its terminal is for figures. */
+export const UNLIMITED = {
+  CHATTERBOX_SEND_RATE: '1000000',
+  CHATTERBOX_SEND_BURST: '10000000',
+  CHATTERBOX_LOG_LEVEL: 'error',
+};
+
+const ROOT = join(import.meta.dirname, '../..');
+const PROGRAMS = {
+  system: ['bench/processes/system.ts'],
+  transport: ['bench/processes/system.ts', '--floor'],
+  echo: ['bench/floors/echo.ts'],
+} as const;
+const START_MS = 60_000;
+const PROBE_MS = 30_000;
+
+/** Starts it in a process of its own. */
+export async function startServer(options: ServerOptions): Promise<ServerUnderTest> {
+  const { program, store = 'sqlite:', root = ROOT, prepare } = options;
+  await using cleanup = new AsyncDisposableStack();
+  const dataDir = options.dataDir ?? newFolder(cleanup);
+  const database = store === 'sqlite:' ? undefined : cleanup.use(await openDatabase(store, options.database));
+  const messagesUrl = database?.url ?? store;
+  await prepare?.({ dataDir, messagesUrl });
+
+  const [file, ...args] = PROGRAMS[program];
+  const env = { ...process.env, PORT: '0', DATA_DIR: dataDir, CHATTERBOX_MESSAGES_URL: messagesUrl };
+  const began = performance.now();
+  const child = start(join(root, file), args, { ...env, ...UNLIMITED });
+  cleanup.defer(() => stop(child, 'SIGTERM'));
+  const { url, messenger } = await hear<{ url: string; messenger: string }>(child, START_MS);
+  const readyMs = performance.now() - began;
+  const running = cleanup.move();
+  return {
+    url,
+    messenger,
+    readyMs,
+    pids: { server: [child.pid ?? 0], ...(database?.pid === undefined ? {} : { database: [database.pid] }) },
+    people(usernames, through) {
+      const address = through === 'gateway' ? url.replace('http://', '') : messenger;
+      const tokens = program === 'echo' ? undefined : makePeople(dataDir, usernames);
+      return usernames.map((username) => ({ username, token: tokens?.get(username) ?? 'none', address }));
+    },
+    async probe(question = {}) {
+      child.send(question);
+      return hear<Probe>(child, PROBE_MS);
+    },
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+function newFolder(cleanup: AsyncDisposableStack): string {
+  const folder = mkdtempSync(join(tmpdir(), 'chatterbox-bench-'));
+  cleanup.defer(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
