@@ -94,7 +94,9 @@ function newKey(nbf: number): Jwk {
 function save(path: string, keys: Jwk[], place: (draft: string, path: string) => void = renameSync): void {
   const draft = `${path}.${randomUUID()}`;
   try {
-    writeFileSync(draft, JSON.stringify({ keys }, undefined, 2), { mode: 0o600 });
+    // Whoever may read the file now may read the next one: it may be mounted for another user.
+    const mode = existsSync(path) ? statSync(path).mode & 0o777 : 0o600;
+    writeFileSync(draft, JSON.stringify({ keys }, undefined, 2), { mode });
     place(draft, path);
   } catch (cause) {
     if (existsSync(draft)) rmSync(draft);

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'mocha';
@@ -33,6 +42,13 @@ describe('the signing keys', () => {
     rotateKeys(path, now);
     assert.equal(statSync(path).mode & 0o777, 0o600);
     assert.deepEqual(readdirSync(folder), ['signing-keys.json']);
+  });
+
+  it('stay readable to whoever may read them when they are rotated', () => {
+    ensureKeys(path, now);
+    chmodSync(path, 0o640);
+    rotateKeys(path, now);
+    assert.equal(statSync(path).mode & 0o777, 0o640);
   });
 
   it('are published without what is private', () => {

@@ -20,7 +20,9 @@ import { Signal } from './signal.ts';
 import { Throttle } from './throttle.ts';
 import { Tokens } from './tokens.ts';
 
+export { ensureKeys } from './keys-file.ts';
 export { accountSchema } from './open-store.ts';
+export { accountSource, accountTarget } from './transfer.ts';
 
 export interface Authenticator extends Running {
   /** `http://host:port`. */

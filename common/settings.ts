@@ -38,8 +38,9 @@ export const SETTINGS = {
   CHATTERBOX_REFLECTION: 'on or off: whether grpcurl may list and describe.',
   CHATTERBOX_CORS_ORIGINS: 'Origins of web pages that may call us, separated by commas.',
   CHATTERBOX_TRUST_PROXY: 'Addresses of proxies in front whose X-Forwarded-For is believed.',
-  CHATTERBOX_ADMIN_HOST: 'The address that `/metrics` is served on.',
-  CHATTERBOX_ADMIN_PORT: 'The port of `/metrics` (Prometheus) of this process; 0 is off.',
+  CHATTERBOX_ADMIN_HOST: 'The address that the admin port is opened on.',
+  CHATTERBOX_ADMIN_PORT:
+    'The port of `/metrics` (Prometheus), `/healthz` and `/readyz` of this process; 0 is off.',
 } as const;
 
 export type Setting = keyof typeof SETTINGS;

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { endWithUs } from './end-with-us.ts';
 
 /** A service with a number of its own where there are several of it: `messenger`, `messenger2`. */
 export type ProcessName = `${'gateway' | 'authenticator' | 'userinfo' | 'messenger'}${'' | number}`;
@@ -100,9 +101,7 @@ export class Processes implements AsyncDisposable {
         // A process group of its own: a Ctrl-C reaches only us, and they are stopped in order.
         detached: true,
       });
-      const endWithUs = () => child.kill('SIGKILL');
-      process.on('exit', endWithUs);
-      child.once('exit', () => process.off('exit', endWithUs));
+      endWithUs(child);
       this.#running.set(name, child);
     }
   }

@@ -1,16 +1,24 @@
 import { globSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import Mocha from 'mocha';
 
 /**
- * `npm test`: every suite, or those whose paths are given. Ends with one plain line of counts. A suite that leaves something
- * open, so that the process does not end by itself, fails.
+ * `npm test`: every suite, or those whose paths are given; with `--faults` those that kill and pause the real engines. Ends with one plain
+ * line of counts. A suite that leaves something open, so that the process does not end by itself, fails.
  */
 const EVERYTHING = '{common,gateway,authenticator,userinfo,messenger,scripts,test,bench}/**/*.test.ts';
+const FAULTS = 'test/faults/**/*.faults.ts';
 const LEAK_MS = 10_000;
 
-const named = process.argv.slice(2);
-const files = named.length > 0 ? named : globSync(EVERYTHING).sort();
+const { values, positionals: named } = parseArgs({
+  options: { faults: { type: 'boolean' } },
+  allowPositionals: true,
+});
+const files = named.length > 0 ? named : globSync(values.faults ? FAULTS : EVERYTHING).sort();
+
+// By an exit, so that the processes which suites have started end as well.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
 const mocha = new Mocha({ reporter: 'spec', timeout: 20_000, forbidOnly: true });
 for (const file of files) mocha.addFile(resolve(file));

@@ -18,11 +18,14 @@ const RULES: Record<string, (from: string, to: string) => boolean> = {
     !SERVICES.includes(top(to)) ||
     /^\w+\/(service|config)\.ts$/.test(to),
   'nothing imports a main.ts': (_, to) => !to.endsWith('/main.ts'),
-  'only service.ts and the open-store.ts that it calls know a service’s adapters': (from, to) =>
+  'only service.ts and the open-store.ts and transfer.ts that it calls know a service’s adapters': (
+    from,
+    to,
+  ) =>
     !to.includes('/adapters/') ||
     top(from) === 'bench' ||
     from.includes('/adapters/') ||
-    /\/(service|open-store|rotate-keys)\.ts$/.test(from),
+    /\/(service|open-store|transfer|rotate-keys)\.ts$/.test(from),
   'an adapter knows ports, core types and common, never a transport': (from, to) =>
     !from.includes('/adapters/') || !/\/(grpc|http)(\/|\.ts)/.test(to) || top(to) === 'common',
   'the core does no transport': (from, to) =>

@@ -18,6 +18,7 @@ import { type Rebuilt, rebuildLastChatted } from './rebuild.ts';
 import { Suggestions } from './suggestions.ts';
 
 export { graphSchema } from './open-store.ts';
+export { graphSource, graphTarget } from './transfer.ts';
 
 export interface Userinfo extends Running {
   /** `http://host:port`. */

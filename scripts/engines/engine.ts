@@ -5,6 +5,7 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { endWithUs } from '../end-with-us.ts';
 
 /** A real server that Chatterbox runs on as a cluster, without Docker: for development and tests. */
 export interface Engine {
@@ -94,6 +95,7 @@ async function launch(
   port: number,
 ): Promise<ChildProcess> {
   const child = spawn(program, args, { cwd: folder, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  endWithUs(child);
   let output = '';
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk) => {

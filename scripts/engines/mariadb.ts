@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Engine, hasCommand, run, startServer } from './engine.ts';
 
-/** For `mysql:` URLs. The user may do everything, so that each test makes a database of its own. */
+/** For `mysql:` URLs. The user may do everything, so that a test makes databases and users of its own. */
 export const mariadb: Engine = {
   name: 'mariadb',
   variable: 'TEST_MYSQL_URL',
@@ -47,7 +47,7 @@ function prepare(folder: string, port: number): string[] {
     init,
     `CREATE DATABASE IF NOT EXISTS chatterbox;
 CREATE USER IF NOT EXISTS chatterbox@'127.0.0.1' IDENTIFIED BY 'chatterbox';
-GRANT ALL ON *.* TO chatterbox@'127.0.0.1';
+GRANT ALL ON *.* TO chatterbox@'127.0.0.1' WITH GRANT OPTION;
 `,
   );
   return [

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, it } from 'mocha';
+import { after, afterEach, before, beforeEach, describe, it } from 'mocha';
+import { auth, driver as driverOf } from 'neo4j-driver';
 import { readConfig as readAuthenticatorConfig } from '../../authenticator/config.ts';
 import { startAuthenticator } from '../../authenticator/service.ts';
 import { CannotOpenError } from '../../common/eventually.ts';
@@ -15,10 +16,12 @@ import { readConfig as readUserinfoConfig } from '../../userinfo/config.ts';
 import { startUserinfo } from '../../userinfo/service.ts';
 import { chatStub, unary } from '../outside/grpc.ts';
 import { type Account, type Answer, call, register } from '../outside/http.ts';
+import { needs } from './world/engines.ts';
 
 /** What a caller waits for an answer at most, however the server is away. */
 const LONGEST_ANSWER_MS = 4_500;
-const HEALS_WITHIN_MS = 5_000;
+/** Most of it is the first queries of a server that has just started. */
+const HEALS_WITHIN_MS = 20_000;
 
 describe('Neo4j', function () {
   this.timeout(120_000);
@@ -28,13 +31,16 @@ describe('Neo4j', function () {
   let ada: Account;
   let bob: Account;
 
-  beforeEach(async function () {
-    // `node scripts/engines/install.ts` makes it available.
-    if (!neo4j.isInstalled()) this.skip();
+  before(async function () {
+    needs(this, neo4j);
+    engine = await neo4j.start();
+  });
+  beforeEach(async () => {
     parts = new AsyncDisposableStack();
-    engine = parts.use(await neo4j.start());
+    await empty(engine.url);
   });
   afterEach(() => parts.disposeAsync());
+  after(() => engine?.[Symbol.asyncDispose]());
 
   async function start(): Promise<void> {
     services = parts.use(await startServices(engine.url));
@@ -83,7 +89,9 @@ describe('Neo4j', function () {
         status === 200 && body.contact_list_[0].lastChat > lastChat;
       await until('the later chat', contacts, isLater);
       await until('ready', missing, (names) => names.length === 0);
-      assert.ok(performance.now() - began < HEALS_WITHIN_MS, `healed in ${performance.now() - began} ms`);
+      const healedMs = performance.now() - began;
+      process.stdout.write(`      ${how}: healed in ${Math.round(healedMs)} ms\n`);
+      assert.ok(healedMs < HEALS_WITHIN_MS, `healed in ${healedMs} ms`);
       const asked = await call(services.chatUrl, 'GET', '/chat/friends/requests', { token: bob.token });
       assert.equal(asked.status, 200);
     });
@@ -114,6 +122,13 @@ interface Services extends AsyncDisposable {
   authUrl: string;
   chatUrl: string;
   messenger: string;
+}
+
+/** Without anybody, and without the places in the feeds of those who are to come. */
+async function empty(url: string): Promise<void> {
+  const { protocol, host, username, password } = new URL(url);
+  await using driver = driverOf(`${protocol}//${host}`, auth.basic(username, password));
+  await driver.executeQuery('MATCH (everything) DETACH DELETE everything');
 }
 
 /** The services without the gateway, on files but for the graph. */

@@ -13,11 +13,17 @@ export interface ClusterOptions extends Omit<ProcessesOptions, 'env'> {
   env?: Record<string, string>;
 }
 
+const dataDirs: string[] = [];
+
+process.on('exit', () => {
+  for (const dataDir of dataDirs) rmSync(dataDir, { recursive: true, force: true });
+});
+
 /** The services as processes on these engines, with two messengers and without limits on sending. None is started yet. */
 export async function prepareCluster(options: ClusterOptions): Promise<Processes> {
   const { mysql, nats, neo4j, env = {}, ...others } = options;
   const dataDir = mkdtempSync(join(tmpdir(), 'chatterbox-'));
-  process.on('exit', () => rmSync(dataDir, { recursive: true, force: true }));
+  dataDirs.push(dataDir);
   return Processes.prepare({
     messengers: 2,
     ...others,

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import mysql from 'mysql2/promise';
+import neo4j from 'neo4j-driver';
 
 export const MYSQL = process.env.TEST_MYSQL_URL;
 export const NATS = process.env.TEST_NATS_URL;
@@ -26,4 +27,14 @@ export async function newDatabase(server: string): Promise<Database> {
   const url = new URL(server);
   url.pathname = `/${name}`;
   return { url: url.href, [Symbol.asyncDispose]: () => query(`DROP DATABASE ${name}`) };
+}
+
+/** Leaves no node in the Neo4j of the tests, which has one graph for all of them. */
+export async function emptyNeo4j(url: string): Promise<void> {
+  const { protocol, host, username, password } = new URL(url);
+  const driver = neo4j.driver(`${protocol}//${host}`, neo4j.auth.basic(username, password));
+  const session = driver.session();
+  await session.run('MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 10000 ROWS');
+  await session.close();
+  await driver.close();
 }

@@ -24,6 +24,12 @@ describe('the commits of several messengers', () => {
     assert.ok(!commits.isConnected);
     assert.deepEqual(times(await batches(commits.follow('', signal), 1)), [2_000]);
   });
+
+  it('are not followed any more where that was called off before it began', async () => {
+    await using messenger = await StandInMessenger.start(SECRET);
+    using commits = new CommitsGrpc([messenger.address], SECRET);
+    await assert.rejects(commits.follow('', AbortSignal.abort()).next(), { name: 'AbortError' });
+  });
 });
 
 /** The next batches that hold something. */

@@ -24,6 +24,7 @@ import * as queries from './neo4j/queries.ts';
 import { MIGRATIONS } from './neo4j/schema.ts';
 import { suggestions } from './neo4j/suggestions.ts';
 import { comparable } from './neo4j/terms.ts';
+import { Neo4jTransfer } from './neo4j/transfer.ts';
 import { listed, position } from './paging.ts';
 
 export { mayPass } from './neo4j/errors.ts';
@@ -43,6 +44,18 @@ export async function openNeo4jGraph(url: string): Promise<GraphNeo4j> {
   try {
     await migrate(neo4j, MIGRATIONS);
     return new GraphNeo4j(neo4j);
+  } catch (error) {
+    await neo4j[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** The same graph, to be moved. */
+export async function openNeo4jTransfer(url: string): Promise<Neo4jTransfer> {
+  const neo4j = new Neo4j(url);
+  try {
+    await migrate(neo4j, MIGRATIONS);
+    return new Neo4jTransfer(neo4j, new GraphNeo4j(neo4j));
   } catch (error) {
     await neo4j[Symbol.asyncDispose]();
     throw error;

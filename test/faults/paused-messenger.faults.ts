@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
+import { after, before, describe, it } from 'mocha';
+import type { RowDataPacket } from 'mysql2/promise';
+import type { RunningEngine } from '../../scripts/engines/engine.ts';
+import { mariadb } from '../../scripts/engines/mariadb.ts';
+import { nats } from '../../scripts/engines/nats.ts';
+import type { Processes } from '../../scripts/processes.ts';
+import { startCluster } from '../outside/cluster.ts';
+import { register } from '../outside/http.ts';
+import { adminOf, isPaused, needs } from './world/engines.ts';
+import { Senders } from './world/senders.ts';
+
+const CONNECTIONS = 16;
+const TRIES = 50;
+/** Longer than any transaction of a messenger that runs. */
+const HELD_MS = 300;
+/** Left after two seconds; its locks are taken from it after four; then the rest of what waited. */
+const LONGEST_SEND_MS = 8_000;
+
+describe('a messenger that stands still in the middle of a transaction', function () {
+  this.timeout(90_000);
+  let engine: RunningEngine;
+  let system: Processes;
+  const parts = new AsyncDisposableStack();
+
+  before(async function () {
+    needs(this, mariadb, nats);
+    engine = parts.use(await mariadb.start());
+    const bus = parts.use(await nats.start());
+    system = parts.use(await startCluster({ mysql: engine.url, nats: bus.url }));
+  });
+  after(() => parts.disposeAsync());
+
+  it('holds up the others in its conversation for seconds, and fails no call', async () => {
+    const [ada, bob] = await Promise.all([register(system.url, 'ada'), register(system.url, 'bob')]);
+    await using senders = new Senders(Array(CONNECTIONS).fill(system.url), ada, bob.username);
+    await senders.nextAck(5_000);
+    await pauseHoldingLocks();
+    try {
+      assert.ok(isPaused(system.pidOf('messenger2')));
+      await senders.nextAck(LONGEST_SEND_MS);
+    } finally {
+      system.signal('messenger2', 'SIGCONT');
+    }
+    await senders.nextAck(LONGEST_SEND_MS);
+    await senders[Symbol.asyncDispose]();
+    const slowest = Math.max(...senders.sends.map(({ beganAt, endedAt }) => endedAt - beganAt));
+    process.stdout.write(
+      `      ${senders.acked.length} acked, the slowest after ${Math.round(slowest)} ms\n`,
+    );
+    assert.deepEqual(
+      senders.refused.map(({ refusal }) => String(refusal)),
+      [],
+    );
+    assert.ok(slowest < LONGEST_SEND_MS, `${slowest} ms`);
+  });
+
+  /** Pauses it, again and again, until that was in the middle of a transaction. */
+  async function pauseHoldingLocks(): Promise<void> {
+    const admin = await adminOf(engine);
+    try {
+      for (let i = 0; i < TRIES; i++) {
+        system.signal('messenger2', 'SIGSTOP');
+        await delay(HELD_MS);
+        const [[row]] = await admin.query<RowDataPacket[]>(
+          'SELECT COUNT(*) AS held FROM information_schema.innodb_trx WHERE trx_state = "LOCK WAIT"',
+        );
+        if (row?.held > 0) return;
+        system.signal('messenger2', 'SIGCONT');
+        await delay(Math.random() * HELD_MS);
+      }
+    } finally {
+      await admin.end();
+    }
+    throw new Error('it was never paused in the middle of a transaction');
+  }
+});
