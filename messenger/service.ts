@@ -20,11 +20,12 @@ import { Lane } from './lane.ts';
 import { LiveCalls } from './live-calls.ts';
 import { messengerMetrics, Tally } from './metrics.ts';
 import { type OpenedStore, openStore } from './open-store.ts';
-import type { MessageStore } from './ports.ts';
+import type { Marks, MessageStore } from './ports.ts';
 import { ReadMarks } from './read-marks.ts';
 import { Repair } from './repair.ts';
 import { Sender } from './send.ts';
 import { SendRate } from './send-rate.ts';
+import { inTurns } from './turns.ts';
 
 export { messageSchema } from './open-store.ts';
 export { messageSource, messageTarget } from './transfer.ts';
@@ -48,6 +49,9 @@ export interface MessengerOverrides {
   wrapStore?: (store: MessageStore) => MessageStore;
 }
 
+/** Streams that open or catch up ask the store so often at the same time. */
+const ARRIVALS_AT_ONCE = 16;
+
 /**
  * Starts the messenger. It listens before its database is there, and is healthy from then on. Disposing drains it: streams are told to
  * reconnect, what is accepted is committed.
@@ -65,13 +69,8 @@ export async function startMessenger(
   const feed = new CommitFeed({ store, clock });
   const liveCalls = new LiveCalls(config.streamMaxAgeSeconds * 1_000);
   const tally = new Tally();
-  const cursors = new Cursors(
-    store,
-    (marks) => hub.publishMarks(marks),
-    log,
-    () => tally.acks++,
-  );
-  const onWindowFull = () => void tally.windowsFull++;
+  const onDelivered = (marks: Marks[]) => hub.publishMarks(marks);
+  const cursors = new Cursors(store, onDelivered, log, () => tally.acks++);
   const readMarks = new ReadMarks(store, hub);
   const rate = new SendRate(config.sendRate, clock);
   let repair: Repair | undefined;
@@ -92,18 +91,21 @@ export async function startMessenger(
       feed.notify();
     },
   });
+  const arrivals = inTurns(store, ARRIVALS_AT_ONCE);
   const directory = httpDirectory(config.authUrl, config.serviceSecret);
   const sender = new Sender({ lane, store, directory, clock });
   const authentication = new Authentication(config, log);
   authentication.onSessionEnded((sessionId) => liveCalls.endSession(sessionId));
+  const onWindowFull = () => void tally.windowsFull++;
+  const streams = { sender, rate, hub, liveCalls, store: arrivals, cursors, onWindowFull, log };
 
   const server = await startGrpcServer({
     ...config,
     interceptors: [authenticated(authentication, config.serviceSecret)],
     addServices(grpc) {
-      addChatService(grpc, { sender, rate, hub, liveCalls, store, cursors, onWindowFull, clock, log });
+      addChatService(grpc, { ...streams, clock });
       addConversationsService(grpc, { store, readMarks, log });
-      addSessionService(grpc, { sender, rate, hub, liveCalls, store, cursors, readMarks, onWindowFull, log });
+      addSessionService(grpc, { ...streams, readMarks });
       addCommitFeedService(grpc, { feed, liveCalls, log });
     },
   });

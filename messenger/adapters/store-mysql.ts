@@ -20,7 +20,7 @@ export interface MysqlStoreOptions {
 }
 
 export interface MysqlStore extends MessageStore, SharedLog, AsyncDisposable {
-  /** How its pool is used at the moment. */
+  /** How its pools are used at the moment. */
   poolUse(): Mysql['use'];
 }
 
@@ -32,11 +32,13 @@ export async function openMysqlStore({ url, log, clock }: MysqlStoreOptions): Pr
   await migrateMysql(url, SCHEMA);
   await using cleanup = new AsyncDisposableStack();
   const mysql = cleanup.use(new Mysql({ url }));
+  // What is written never waits for a connection that many readers want.
+  const writing = cleanup.use(new Mysql({ url, connections: 2 }));
   await warnOfWeaknesses(mysql, log);
   // Marks do not wait for messages: both have lanes of their own, which the journal takes for two nodes.
-  const own = [new JournalNode(mysql), new JournalNode(mysql)] as const;
-  const committer = new Committer(new JournalLane(mysql, own[0]), () => mysql.connectionsMade);
-  const marks = new MarkKeeper(mysql, new JournalLane(mysql, own[1]), clock);
+  const own = [new JournalNode(writing), new JournalNode(writing)] as const;
+  const committer = new Committer(new JournalLane(writing, own[0]), () => writing.connectionsMade);
+  const marks = new MarkKeeper(mysql, new JournalLane(writing, own[1]), clock);
   const reader = new LogReader(mysql);
   const others = new OtherNodes(mysql, (node) => own.some((one) => one.has(node)), clock);
   const journal = new Journal(mysql, clock);
@@ -45,7 +47,10 @@ export async function openMysqlStore({ url, log, clock }: MysqlStoreOptions): Pr
   return {
     commit: (drafts, now) => committer.commit(drafts, now),
     news: () => others.news(),
-    poolUse: () => mysql.use,
+    poolUse: () => ({
+      busy: mysql.use.busy + writing.use.busy,
+      waiting: mysql.use.waiting + writing.use.waiting,
+    }),
     exists: (conversation) => reader.exists(conversation),
     positions: (user, device) => reader.positions(user, device),
     entries: (ranges, maxEntries) => reader.entries(ranges, maxEntries),

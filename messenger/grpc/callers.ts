@@ -26,7 +26,11 @@ export function authenticated(authentication: Authentication, serviceSecret: str
   const check = async (path: string, metadata: Metadata): Promise<void> => {
     if (OPEN.some((prefix) => path.startsWith(prefix))) return;
     if (path.startsWith(INTERNAL)) requireServiceSecret(metadata.get(SERVICE_CREDENTIAL)[0], serviceSecret);
-    else identities.set(metadata, await authentication.identify(metadata.get('authorization').map(String)));
+    else {
+      identities.set(metadata, await authentication.identify(metadata.get('authorization').map(String)));
+      // A stream keeps its metadata for as long as it lives, and needs no token any more.
+      metadata.remove('authorization');
+    }
   };
   return (method, call) =>
     new ServerInterceptingCall(call, {
