@@ -26,7 +26,6 @@ const STATEMENT_MS = 5_000;
 const MAX_WAITING = 1_000;
 const ATTEMPTS = 6;
 const PAUSE_MS = 25;
-const LONGEST_PAUSE_MS = 250;
 /** No further attempt after this long: the sender has been waiting enough. */
 const PATIENCE_MS = 5_000;
 
@@ -150,13 +149,11 @@ export class Mysql implements AsyncDisposable {
       } catch (error) {
         const mayPass = isLockTrouble(error) || (isConnectionTrouble(error) && !isUnreachable(error));
         const isUnknown = isTransaction && isConnectionTrouble(broken) && isUnreachable(error);
-        // What may have been committed is looked for as long as a sender waits.
-        const isLast = attempt >= ATTEMPTS && !isUnknown;
-        const isOver = this.#isClosed || isLast || performance.now() > deadline;
+        const isOver = this.#isClosed || attempt === ATTEMPTS || performance.now() > deadline;
         if (isOver || !(mayPass || isUnknown)) throw toStoreError(error);
         if (mayPass) broken = error;
       }
-      await delay(Math.min(PAUSE_MS * attempt, LONGEST_PAUSE_MS) * (0.5 + Math.random()));
+      await delay(PAUSE_MS * attempt * (0.5 + Math.random()));
     }
   }
 
