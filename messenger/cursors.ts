@@ -2,6 +2,8 @@ import type { Log } from '#common/log.ts';
 import type { DeviceCursor, Marks, MessageStore } from './ports.ts';
 
 const FLUSH_MS = 250;
+/** However many have gathered, a transaction stays short: messages may wait for its locks. */
+const AT_ONCE = 500;
 
 /**
  * Where devices are, gathered and saved a few times a second: a cursor that is lost with the process costs a repeat with
@@ -51,15 +53,17 @@ export class Cursors implements AsyncDisposable {
   }
 
   async #saveOnce(): Promise<void> {
-    const batch = this.#unsaved;
-    if (batch.size === 0) return;
+    const unsaved = [...this.#unsaved.values()];
     this.#unsaved = new Map();
-    try {
-      const marks = await this.#store.saveCursors([...batch.values()]);
-      if (marks.length > 0) this.#onDelivered(marks);
-    } catch (error) {
-      this.#log.warn({ err: error }, 'could not save device cursors; trying again');
-      for (const cursor of batch.values()) this.#gather(cursor);
+    for (let saved = 0; saved < unsaved.length; saved += AT_ONCE) {
+      try {
+        const marks = await this.#store.saveCursors(unsaved.slice(saved, saved + AT_ONCE));
+        if (marks.length > 0) this.#onDelivered(marks);
+      } catch (error) {
+        this.#log.warn({ err: error }, 'could not save device cursors; trying again');
+        for (const cursor of unsaved.slice(saved)) this.#gather(cursor);
+        return;
+      }
     }
   }
 

@@ -155,6 +155,19 @@ describe('the lane', () => {
     );
   });
 
+  it('tells of what had been committed before, for nobody may have been told then', async () => {
+    const places: unknown[] = [];
+    const lane = new Lane({
+      store: { commit: async () => [{ kind: 'duplicate', seq: 7, sentAt: 1, isSameContent: true }] },
+      clock: () => 1,
+      onCommitted: () => assert.fail('nothing is new'),
+      onRepeated: (repeated) => places.push(...repeated),
+    });
+    const again = draft('again');
+    await lane.submit(again);
+    assert.deepEqual(places, [{ conversation: again.conversation, seq: 7 }]);
+  });
+
   it('bounds a batch by its number of drafts and by its text', async () => {
     const store = new HeldStore();
     const lane = laneOver(store);

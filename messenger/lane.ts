@@ -6,6 +6,8 @@ export interface LaneOptions {
   store: Pick<MessageStore, 'commit'>;
   /** Hears of every batch's new entries, in commit order, before the batch is acknowledged. Must not throw. */
   onCommitted(entries: Entry[]): void;
+  /** Hears of drafts that had been committed before, perhaps when nobody could tell: with the place of each. Must not throw. */
+  onRepeated?(heads: Pick<Entry, 'conversation' | 'seq'>[]): void;
   clock(): number;
   /** What becomes of the drafts is counted here, and each batch is told to `observer`. */
   counts?: SendCounts;
@@ -46,7 +48,7 @@ export class Lane {
 
   /**
    * Commits a draft with others. Drafts are committed in the order of the calls.
-   * @throws ServiceError OVERLOADED when too much is waiting; whatever the store rejects with, and then nothing is recorded.
+   * @throws ServiceError OVERLOADED when too much is waiting; what the store rejects with: after UNAVAILABLE it may be recorded.
    */
   submit(draft: Draft): Promise<Outcome> {
     if (this.#queue.length >= MAX_QUEUED_DRAFTS || this.#queuedText >= MAX_QUEUED_TEXT) {
@@ -121,13 +123,16 @@ export class Lane {
 
   #acknowledge(batch: Waiting[], outcomes: Outcome[]): void {
     const entries: Entry[] = [];
+    const repeated: Pick<Entry, 'conversation' | 'seq'>[] = [];
     for (const [i, { draft }] of batch.entries()) {
       const outcome = outcomes[i];
       if (outcome?.kind === 'committed') entries.push(toEntry(draft, outcome));
+      else if (outcome !== undefined) repeated.push({ conversation: draft.conversation, seq: outcome.seq });
     }
     this.#counts.committed += entries.length;
     this.#counts.repeated += batch.length - entries.length;
     if (entries.length > 0) this.#options.onCommitted(entries);
+    if (repeated.length > 0) this.#options.onRepeated?.(repeated);
     for (const [i, { resolve, reject }] of batch.entries()) {
       const outcome = outcomes[i];
       if (outcome) resolve(outcome);

@@ -106,7 +106,7 @@ export interface JournalPage {
 
 /**
  * The append-only logs of all conversations, and what belongs to them. Every method rejects with UNAVAILABLE when the
- * storage does not answer; then nothing of that call is stored, unless said otherwise.
+ * storage does not answer; whether the call was stored is not known then, and it bears to be made again.
  */
 export interface MessageStore {
   /**

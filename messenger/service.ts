@@ -90,6 +90,10 @@ export async function startMessenger(
       hub.publish(entries);
       feed.notify();
     },
+    onRepeated(places) {
+      for (const { conversation, seq: lastSeq } of places) hub.announce({ conversation, lastSeq });
+      feed.notify();
+    },
   });
   const arrivals = inTurns(store, ARRIVALS_AT_ONCE);
   const directory = httpDirectory(config.authUrl, config.serviceSecret);

@@ -9,11 +9,13 @@ export type Arrivals = Pick<MessageStore, 'openDevice' | 'positions' | 'conversa
  */
 export function inTurns(store: Arrivals, atOnce: number): Arrivals {
   const turns = new Turns(atOnce);
+  // Those who are here already and fall behind do not wait for those who come.
+  const reading = new Turns(atOnce);
   return {
     openDevice: (...args) => turns.take(() => store.openDevice(...args)),
     positions: (...args) => turns.take(() => store.positions(...args)),
     conversations: (...args) => turns.take(() => store.conversations(...args)),
-    entries: (...args) => turns.take(() => store.entries(...args)),
+    entries: (...args) => reading.take(() => store.entries(...args)),
   };
 }
 

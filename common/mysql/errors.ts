@@ -9,6 +9,9 @@ const SERVER_TROUBLE = new Set([
   3024, 9001, 9002, 9003, 9004, 9005,
 ]);
 
+/** Killed, and idle for too long, said in the place of an answer. */
+const CLOSED_BY_SERVER = new Set([1927, 4031]);
+
 const CONNECTION_TROUBLE = /^(E[A-Z]+|PROTOCOL_\w+|HANDSHAKE_\w+)$/;
 
 /** The transaction was undone because of another one: run it again. */
@@ -20,7 +23,9 @@ export function isLockTrouble(error: unknown): boolean {
 export function isConnectionTrouble(error: unknown): boolean {
   const { code, fatal } = (error ?? {}) as { code?: unknown; fatal?: unknown };
   return (
-    fatal === true || (typeof code === 'string' && !code.startsWith('ER_') && CONNECTION_TROUBLE.test(code))
+    CLOSED_BY_SERVER.has(numberOf(error)) ||
+    fatal === true ||
+    (typeof code === 'string' && !code.startsWith('ER_') && CONNECTION_TROUBLE.test(code))
   );
 }
 

@@ -7,6 +7,8 @@ export interface MysqlOptions {
   /** `mysql://user:password@host:port/database`; `?tls=on` encrypts, `?tls=verify` checks the certificate too. */
   url: string;
   connections?: number;
+  /** How many connections may wait unused for longer than a moment; as many as there may be: none is ever closed by us. */
+  idle?: number;
 }
 
 /** The result of one statement: its rows, or how many it changed. */
@@ -75,12 +77,12 @@ export class Mysql implements AsyncDisposable {
   #isClosed = false;
   #connectionsMade = 0;
 
-  constructor({ url, connections = 10 }: MysqlOptions) {
+  constructor({ url, connections = 10, idle = 1 }: MysqlOptions) {
     this.#pool = mysql.createPool({
       ...connectionOptions(url),
       connectionLimit: connections,
       queueLimit: MAX_WAITING,
-      maxIdle: 1,
+      maxIdle: idle,
       idleTimeout: IDLE_MS,
       enableKeepAlive: true,
       // `sql` has put the values in; looking for placeholders in a long statement costs as much as making it.
@@ -141,17 +143,18 @@ export class Mysql implements AsyncDisposable {
 
   /** Again where that may help. Of a server that cannot be reached only where a COMMIT may be on its way: else it is answered at once. */
   async #attempts<T>(work: (connection: PoolConnection) => Promise<T>, isTransaction: boolean): Promise<T> {
-    let broken: unknown;
+    let hasBroken = false;
     const deadline = performance.now() + PATIENCE_MS;
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.#withConnection(work);
       } catch (error) {
-        const mayPass = isLockTrouble(error) || (isConnectionTrouble(error) && !isUnreachable(error));
-        const isUnknown = isTransaction && isConnectionTrouble(broken) && isUnreachable(error);
+        const isBroken = isConnectionTrouble(error) && !isUnreachable(error);
+        const mayPass = isLockTrouble(error) || isBroken;
+        const isUnknown = isTransaction && hasBroken && isUnreachable(error);
         const isOver = this.#isClosed || attempt === ATTEMPTS || performance.now() > deadline;
         if (isOver || !(mayPass || isUnknown)) throw toStoreError(error);
-        if (mayPass) broken = error;
+        hasBroken ||= isBroken;
       }
       await delay(PAUSE_MS * attempt * (0.5 + Math.random()));
     }

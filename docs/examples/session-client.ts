@@ -36,6 +36,7 @@ const FRAME_BYTES = 60 * 1024;
 const SEND_OVERHEAD = 256;
 /** Acknowledgements are cumulative, so a few messages share one; sends take along what is due. */
 const ACK_DELAY_MS = 25;
+const AGAIN_MS = 500;
 const FIRST_BACKOFF_MS = 100;
 const LONGEST_BACKOFF_MS = 10_000;
 
@@ -78,7 +79,7 @@ export class SessionClient {
     this.#running = this.#run();
   }
 
-  /** Sends a text; fulfils when it is committed, however often the connection breaks. Rejects when it is refused. */
+  /** Sends a text; fulfils when it is committed, however often the connection breaks. Rejects when it is refused for good. */
   send(friend: string, text: string, clientId: string = uuidv7()): Promise<SendResponse> {
     const request = { friend, conversation: '', text, clientId, clientTimeMs: BigInt(Date.now()) };
     const { promise, resolve, reject } = Promise.withResolvers<SendResponse>();
@@ -153,6 +154,10 @@ export class SessionClient {
   #take(frame: SessionResponse, call: ClientDuplexStream<SessionRequest, SessionResponse>): void {
     for (const { clientId, sent, error } of frame.results) {
       const waiting = this.#unanswered.get(clientId);
+      if (waiting !== undefined && error?.code === status.UNAVAILABLE) {
+        this.#sendAgain(clientId);
+        continue;
+      }
       this.#unanswered.delete(clientId);
       if (sent !== undefined) waiting?.resolve(sent);
       else waiting?.reject(new RefusedError(error?.code ?? status.UNKNOWN, error?.message ?? 'refused'));
@@ -163,6 +168,16 @@ export class SessionClient {
     if (frame.entries.length > 0) this.#show(frame.entries, call);
     // After what came before it has been shown.
     if (frame.caughtUp !== undefined) this.#showing = this.#showing.then(() => this.#options.onCaughtUp?.());
+  }
+
+  /** Whether it was committed nobody knows; under its id it is safe to ask. */
+  #sendAgain(clientId: string): void {
+    setTimeout(() => {
+      const waiting = this.#unanswered.get(clientId);
+      if (waiting === undefined) return;
+      this.#unsent.push(waiting.request);
+      this.#schedule();
+    }, AGAIN_MS).unref();
   }
 
   #takeMarks(marks: Marks[]): void {
@@ -226,7 +241,7 @@ export class SessionClient {
   }
 }
 
-/** The server refused a send, and did not record it. */
+/** The server refused a send for what it says, and did not record it. */
 export class RefusedError extends Error {
   override readonly name = 'RefusedError';
   /** A gRPC status code. */

@@ -203,6 +203,43 @@ function withServer(server: string): void {
       assert.deepEqual(await heard(), [], 'it was aborted long ago');
     });
 
+    it('tells itself of a batch that failed before its eyes and was committed all the same', async () => {
+      await using database = await newDatabase();
+      await using proxy = await startCuttingProxy(database.url);
+      await using store = await open(proxy.url);
+      await store.commit([draft('ada', 'bob', 'one')], 5);
+      assert.deepEqual((await store.news())?.commits, [], 'its own is no news to it');
+      const gone = proxy.cutAndRefuse('COMMIT', 'after');
+      await assert.rejects(store.commit([draft('ada', 'bob', 'two')], 6), isUnavailable);
+      gone[Symbol.dispose]();
+      assert.deepEqual(
+        (await store.news())?.commits.map(({ lastSeq }) => lastSeq),
+        [2],
+      );
+    });
+
+    it('goes on where it was when one of several pages of news could not be read', async () => {
+      await using database = await newDatabase();
+      await using proxy = await startCuttingProxy(database.url);
+      await using writer = await open(database.url);
+      await using reader = await open(proxy.url);
+      for (let i = 0; i < 250; i++) await writer.commit([draft('ada', 'bob', `${i}`)], i);
+      const gone = proxy.cutAndRefuse('batch > 200', 'before');
+      await assert.rejects(reader.news(), isUnavailable);
+      gone[Symbol.dispose]();
+      assert.equal((await reader.news())?.commits.length, 250);
+    });
+
+    it('awaits few of the numbers that a node has burned, however many they are', async () => {
+      await using database = await newDatabase();
+      await using store = await open(database.url);
+      await admin.query(`INSERT INTO ${database.name}.journal_node VALUES (7, 0, 1)`);
+      await journal(database.name, { node: 7, batch: 3_000_000, at: Date.now(), lastSeq: 1 });
+      assert.equal((await store.news())?.commits.length, 1);
+      await journal(database.name, { node: 7, batch: 2_999_999, at: Date.now(), lastSeq: 2 });
+      assert.equal((await store.news())?.commits.length, 1);
+    });
+
     it('says that it cannot know the news when some of it was forgotten already, and then goes on', async () => {
       await using database = await newDatabase();
       await using one = await open(database.url);

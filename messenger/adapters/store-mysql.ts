@@ -33,14 +33,15 @@ export async function openMysqlStore({ url, log, clock }: MysqlStoreOptions): Pr
   await using cleanup = new AsyncDisposableStack();
   const mysql = cleanup.use(new Mysql({ url }));
   // What is written never waits for a connection that many readers want.
-  const writing = cleanup.use(new Mysql({ url, connections: 2 }));
+  const writing = cleanup.use(new Mysql({ url, connections: 3, idle: 3 }));
   await warnOfWeaknesses(mysql, log);
   // Marks do not wait for messages: both have lanes of their own, which the journal takes for two nodes.
   const own = [new JournalNode(writing), new JournalNode(writing)] as const;
-  const committer = new Committer(new JournalLane(writing, own[0]), () => writing.connectionsMade);
-  const marks = new MarkKeeper(mysql, new JournalLane(writing, own[1]), clock);
-  const reader = new LogReader(mysql);
   const others = new OtherNodes(mysql, (node) => own.some((one) => one.has(node)), clock);
+  const lane = (node: JournalNode) => new JournalLane(writing, node, (place) => others.await(place));
+  const committer = new Committer(lane(own[0]), () => writing.connectionsMade);
+  const marks = new MarkKeeper(mysql, lane(own[1]), clock);
+  const reader = new LogReader(mysql);
   const journal = new Journal(mysql, clock);
   await others.begin();
   const opened = cleanup.move();

@@ -186,9 +186,12 @@ function hex(key: Uint8Array): string {
 }
 
 function writes(plan: Plan, now: number): Sql[] {
-  const heads = Array.from(plan.heads, ([id, { members, lastSeq, messagesSoFar, lastSentAt }]) => {
-    return [conversationKey(id), id, JSON.stringify(members), lastSeq, messagesSoFar, lastSentAt, now];
-  });
+  // In key order, like everybody locks them.
+  const heads = Array.from(plan.heads, ([id, head]) => ({ key: conversationKey(id), id, ...head }))
+    .sort((a, b) => Buffer.compare(a.key, b.key))
+    .map(({ key, id, members, lastSeq, messagesSoFar, lastSentAt }) => {
+      return [key, id, JSON.stringify(members), lastSeq, messagesSoFar, lastSentAt, now];
+    });
   const entries = plan.entries.map((e) => {
     const key = conversationKey(e.conversation);
     return [key, e.seq, e.sender, e.clientId, e.contentHash, e.sentAt, e.clientTime, e.messagesSoFar, e.body];

@@ -23,11 +23,14 @@ export interface Work<T> {
 export class JournalLane {
   readonly #mysql: Mysql;
   readonly #node: JournalNode;
+  readonly #onUnknown: (place: Place) => void;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(mysql: Mysql, node: JournalNode) {
+  /** `onUnknown` hears of a batch that failed, and may have been committed, or may yet be. */
+  constructor(mysql: Mysql, node: JournalNode, onUnknown: (place: Place) => void) {
     this.#mysql = mysql;
     this.#node = node;
+    this.#onUnknown = onUnknown;
   }
 
   run<T>(now: number, work: Work<T>): Promise<T> {
@@ -49,6 +52,9 @@ export class JournalLane {
         if (planned.writes.length > 0) await tx.commit(...planned.writes, ...rows);
         return planned.result;
       }, again);
+    } catch (error) {
+      if (sent !== undefined) this.#onUnknown(place);
+      throw error;
     } finally {
       // Also where it is not known whether it was written: its number is not given to another batch.
       if (sent !== undefined) this.#node.used(place.batch);
@@ -57,7 +63,7 @@ export class JournalLane {
 }
 
 /** A batch's place in the journal. */
-interface Place {
+export interface Place {
   node: number;
   batch: number;
 }

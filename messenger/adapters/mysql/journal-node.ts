@@ -4,6 +4,8 @@ import { sql } from '#common/mysql/sql.ts';
 
 /** After this long without a batch a node numbers its batches anew, long before its old numbers are forgotten. */
 const RENEW_MS = 24 * 3_600_000;
+/** More nodes than this do not start at the same moment. */
+const MOST_TRIES = 50;
 
 /**
  * This process's part of the journal: a node number that nobody had before, and the numbers of its batches. A number goes to another batch
@@ -14,6 +16,7 @@ export class JournalNode {
   #node = 0;
   #lastBatch = 0;
   #usedAt = 0;
+  #askedAt = 0;
   readonly #numbers = new Set<number>();
 
   constructor(mysql: Mysql) {
@@ -27,20 +30,26 @@ export class JournalNode {
 
   async nextPlace(now: number): Promise<{ node: number; batch: number }> {
     if (this.#node === 0 || now - this.#usedAt > RENEW_MS) await this.#register(now);
-    this.#usedAt = now;
+    this.#askedAt = now;
     return { node: this.#node, batch: this.#lastBatch + 1 };
   }
 
   used(batch: number): void {
     this.#lastBatch = batch;
+    this.#usedAt = this.#askedAt;
   }
 
-  /** The newest node is never removed, so no number comes twice. Of two that take the same, one tries again. */
+  /** The newest node is never removed, so no number comes twice. Of several that take the same, one has it and the others try again. */
   async #register(now: number): Promise<void> {
-    this.#node = await this.#takeNumber(now).catch((error: unknown) => {
-      if (isDuplicate(error)) return this.#takeNumber(now);
-      throw error;
-    });
+    for (let tries = 1; ; tries++) {
+      try {
+        this.#node = await this.#takeNumber(now);
+        break;
+      } catch (error) {
+        if (!isDuplicate(error) || tries === MOST_TRIES) throw error;
+      }
+    }
+    this.#usedAt = now;
     this.#numbers.add(this.#node);
     this.#lastBatch = 0;
   }

@@ -2,12 +2,14 @@ import type { Mysql } from '#common/mysql/open.ts';
 import { type Sql, sql } from '#common/mysql/sql.ts';
 import type { News, SharedLog } from '../../ports.ts';
 import { journalNodes, type NodeRow } from './journal.ts';
+import type { Place } from './journal-lane.ts';
 
 /** A batch whose number was passed over may still come: its COMMIT may be on the way to a server that stands still. */
 const MAY_COME_MS = 15_000;
 const BATCHES_AT_ONCE = 200;
-/** How far behind a node's newest batch one that may still come is looked for at the beginning. */
+/** How far behind a node's newest batch one may still come: a node commits one after the other. */
 const NEWEST = 100;
+const MOST_AWAITED = 1_000;
 
 /** What other nodes have written to the journal, read as it comes, see SharedLog. */
 export class OtherNodes implements SharedLog {
@@ -18,6 +20,8 @@ export class OtherNodes implements SharedLog {
   readonly #reached = new Map<number, number>();
   /** Batches before that which were not there. */
   #missing: Missing[] = [];
+  /** What was read and not told yet: a later page may fail. */
+  #untold: News = { commits: [], marks: [] };
 
   constructor(mysql: Mysql, isOwn: (node: number) => boolean, clock: () => number) {
     this.#mysql = mysql;
@@ -36,17 +40,24 @@ export class OtherNodes implements SharedLog {
       await this.#beginWith(nodes);
       return undefined;
     }
-    const all: News = { commits: [], marks: [] };
-    for (let more = nodes; more.length > 0; ) {
+    let more = nodes;
+    do {
       const rows = await this.#batches(more);
       for (const { news } of rows) {
         const { commits, marks } = JSON.parse(news) as News;
-        all.commits.push(...commits);
-        all.marks.push(...marks);
+        this.#untold.commits.push(...commits);
+        this.#untold.marks.push(...marks);
       }
       more = more.filter((node) => rows.filter((row) => row.node === node.node).length >= BATCHES_AT_ONCE);
-    }
-    return all;
+    } while (more.length > 0);
+    const news = this.#untold;
+    this.#untold = { commits: [], marks: [] };
+    return news;
+  }
+
+  /** A batch of our own that may have been committed without our knowing: if so, it is news to us too. */
+  await({ node, batch }: Place): void {
+    this.#missing.push({ node, batch, noticedAt: this.#clock() });
   }
 
   async #beginWith(nodes: NodeRow[]): Promise<void> {
@@ -56,9 +67,9 @@ export class OtherNodes implements SharedLog {
     );
     const results = newest.length === 0 ? [] : await this.#mysql.queries(...newest);
     this.#missing = [];
-    for (const [i, { node, last }] of nodes.entries()) {
+    for (const [i, { node, pruned, last }] of nodes.entries()) {
       const rows = (results[i] ?? []) as unknown[] as BatchRow[];
-      this.#reached.set(node, (rows[0]?.batch ?? last + 1) - 1);
+      this.#reached.set(node, Math.max(pruned, last - NEWEST));
       for (const row of rows) this.#passOver(row);
       this.#reached.set(node, last);
     }
@@ -73,12 +84,12 @@ export class OtherNodes implements SharedLog {
     const news = nodes
       .filter(({ node, last }) => last > this.#reachedOf(node))
       .map(({ node }) => batchesAfter(node, this.#reachedOf(node)));
-    const awaited = this.#missing.map(({ node, batch }) => [node, batch]);
+    const awaited = this.#missing.slice(-MOST_AWAITED).map(({ node, batch }) => [node, batch]);
     if (awaited.length > 0)
       news.push(sql`SELECT node, batch, news FROM journal WHERE (node, batch) IN (${awaited})`);
     if (news.length === 0) return [];
     const rows = (await this.#mysql.queries(...news)).flat() as unknown[] as BatchRow[];
-    for (const row of rows) this.#passOver(row);
+    for (const row of rows) if (!this.#isOwn(row.node)) this.#passOver(row);
     const since = this.#clock() - MAY_COME_MS;
     const came = new Set(rows.map(({ node, batch }) => `${node}:${batch}`));
     this.#missing = this.#missing.filter((m) => m.noticedAt > since && !came.has(`${m.node}:${m.batch}`));
@@ -88,7 +99,7 @@ export class OtherNodes implements SharedLog {
   /** Notes the batch as read, and those between it and the one before it as missing. */
   #passOver({ node, batch }: BatchRow): void {
     const reached = this.#reachedOf(node);
-    for (let missing = reached + 1; missing < batch; missing++)
+    for (let missing = Math.max(reached + 1, batch - NEWEST); missing < batch; missing++)
       this.#missing.push({ node, batch: missing, noticedAt: this.#clock() });
     this.#reached.set(node, Math.max(reached, batch));
   }
