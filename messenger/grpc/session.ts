@@ -44,6 +44,8 @@ const SENDS_IN_FLIGHT = 1_024;
 /** Each of them up to 256 KiB of text: what a device that does not read may cost. */
 const FRAMES_IN_FLIGHT = 4;
 const INBOX_PAGE = 100;
+/** A client takes 4 MiB in one message, and a mark has some 200 bytes at most. */
+const MARKS_AT_ONCE = 5_000;
 
 /** Sending, and the live connection of one device. */
 export function addSessionService(server: Server, options: SessionOptions): void {
@@ -164,7 +166,10 @@ class Session implements Listener, Sink {
     const { positions, gaps } = planOpening(device, inbox, overrides);
     this.#revision = device.revision;
     this.#next().gaps(gaps);
-    this.#next().marks(device.marks);
+    for (let told = 0; told < device.marks.length; told += MARKS_AT_ONCE) {
+      this.#next().marks(device.marks.slice(told, told + MARKS_AT_ONCE));
+      this.#flush();
+    }
     this.#reader.start(positions);
   }
 
