@@ -42,6 +42,9 @@ export interface ServerOptions {
   readyWhenPrinted?: string;
 }
 
+// Debian keeps servers in /usr/sbin, which is not on everybody's path.
+process.env.PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
+
 /** Where what is downloaded stays from one run to the next. */
 export const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'chatterbox');
 
