@@ -35,3 +35,8 @@ export function conversationKey(conversation: string): Uint8Array {
   keys.set(conversation, key);
   return key;
 }
+
+/** A key as text, to look it up by. */
+export function keyText(key: Uint8Array): string {
+  return Buffer.from(key).toString('hex');
+}

@@ -36,8 +36,10 @@ export async function openStore(where: Where, log: Log, clock: () => number): Pr
 }
 
 async function openFile({ dataDir }: Where): Promise<OpenedStore> {
-  const folder = openDataFolder(dataDir, 'messenger');
-  const store = await openSqliteStore(folder.path);
+  await using parts = new AsyncDisposableStack();
+  const folder = parts.use(openDataFolder(dataDir, 'messenger'));
+  const store = parts.use(await openSqliteStore(folder.path));
+  const opened = parts.move();
   return {
     store,
     poolUse: () => [],
@@ -45,10 +47,7 @@ async function openFile({ dataDir }: Where): Promise<OpenedStore> {
     isOpen: () => true,
     firstTry: async () => {},
     whenOpen: async () => {},
-    async [Symbol.asyncDispose]() {
-      await store[Symbol.asyncDispose]();
-      folder[Symbol.dispose]();
-    },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }
 

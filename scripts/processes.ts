@@ -1,9 +1,9 @@
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { endWithUs } from './end-with-us.ts';
+import { freePorts } from './free-ports.ts';
 
 /** A service with a number of its own where there are several of it: `messenger`, `messenger2`. */
 export type ProcessName = `${'gateway' | 'authenticator' | 'userinfo' | 'messenger'}${'' | number}`;
@@ -191,13 +191,4 @@ function portSettingOf(name: ProcessName): string {
   const role = roleOf(name);
   if (role === 'gateway') return 'PORT';
   return role === 'authenticator' ? 'CHATTERBOX_AUTH_PORT' : `CHATTERBOX_${role.toUpperCase()}_PORT`;
-}
-
-/** Ports that nobody listened on a moment ago. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

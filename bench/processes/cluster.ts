@@ -1,12 +1,11 @@
-import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, credentials } from '@grpc/grpc-js';
-import { freePorts } from '../../scripts/processes.ts';
+import { Processes, type ProcessName } from '../../scripts/processes.ts';
 import type { Person } from '../load/load.ts';
-import { interruption, stop } from './child.ts';
+import { interruption } from './child.ts';
 import { openDatabase } from './database.ts';
 import { makePeople } from './people.ts';
 import { type Through, UNLIMITED } from './server.ts';
@@ -25,7 +24,6 @@ export interface RunningCluster extends AsyncDisposable {
   people(usernames: readonly string[], through: Through): Person[];
 }
 
-const ROOT = join(import.meta.dirname, '../..');
 const READY_MS = 30_000;
 
 /** An authenticator, and so many messengers and gateways, each a process of its own, on one database and one bus. */
@@ -34,48 +32,42 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   const dataDir = mkdtempSync(join(tmpdir(), 'chatterbox-bench-'));
   cleanup.defer(() => rmSync(dataDir, { recursive: true, force: true }));
   const database = cleanup.use(await openDatabase(options.mysql));
-  const [auth = 0, ...ports] = await freePorts(1 + options.messengers + options.gateways);
-  const addresses = ports.map((port) => `127.0.0.1:${port}`);
-  const [messengers, gateways] = [
-    addresses.slice(0, options.messengers),
-    addresses.slice(options.messengers),
-  ];
-  const env = {
-    ...process.env,
-    ...UNLIMITED,
-    DATA_DIR: dataDir,
-    CHATTERBOX_MESSAGES_URL: database.url,
-    CHATTERBOX_BUS_URL: options.nats,
-    CHATTERBOX_AUTH_PORT: `${auth}`,
-    CHATTERBOX_AUTH_URL: `http://127.0.0.1:${auth}`,
-    CHATTERBOX_MESSENGER: messengers.join(','),
-  };
-  const run = (service: string, variable: string, address: string) => {
-    const settings = { ...env, [variable]: address.split(':')[1] };
-    const child = spawn(process.execPath, [`${service}/main.ts`], {
-      cwd: ROOT,
-      env: settings,
-      stdio: 'ignore',
-    });
-    cleanup.defer(() => stop(child, 'SIGKILL'));
-    return child.pid ?? 0;
-  };
-  run('authenticator', 'CHATTERBOX_AUTH_PORT', `127.0.0.1:${auth}`);
-  const messengerPids = messengers.map((address) => run('messenger', 'CHATTERBOX_MESSENGER_PORT', address));
-  const gatewayPids = gateways.map((address) => run('gateway', 'PORT', address));
-  for (const address of addresses) await untilServing(address);
+  const { messengers, gateways } = options;
+  const processes = cleanup.use(
+    await Processes.prepare({
+      env: {
+        ...UNLIMITED,
+        DATA_DIR: dataDir,
+        CHATTERBOX_MESSAGES_URL: database.url,
+        CHATTERBOX_BUS_URL: options.nats,
+      },
+      messengers,
+      gateways,
+    }),
+  );
+  const named = (role: string) => processes.names.filter((name) => name.startsWith(role));
+  const [messengerNames, gatewayNames] = [named('messenger'), named('gateway')];
+  const nodes = [...messengerNames, ...gatewayNames];
+  processes.start('authenticator', ...nodes);
+  for (const name of nodes) await untilServing(processes.addressOf(name));
   const running = cleanup.move();
+  const pidsOf = (names: ProcessName[]) => names.map((name) => processes.pidOf(name));
   return {
     pids: {
-      server: messengerPids,
-      ...(gatewayPids.length === 0 ? {} : { gateway: gatewayPids }),
+      server: pidsOf(messengerNames),
+      ...(gateways === 0 ? {} : { gateway: pidsOf(gatewayNames) }),
       ...(database.pid === undefined ? {} : { database: [database.pid] }),
     },
     people(usernames, through) {
-      const nodes = through === 'gateway' ? gateways : messengers;
+      const names = through === 'gateway' ? gatewayNames : messengerNames;
+      const addresses = names.map((name) => processes.addressOf(name));
       const tokens = makePeople(dataDir, usernames);
       return usernames.map((username, i) => {
-        return { username, token: tokens.get(username) ?? '', address: nodes[i % nodes.length] ?? '' };
+        return {
+          username,
+          token: tokens.get(username) ?? '',
+          address: addresses[i % addresses.length] ?? '',
+        };
       });
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),

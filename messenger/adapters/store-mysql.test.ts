@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'mocha';
 import mysql, { type Connection, type RowDataPacket } from 'mysql2/promise';
 import { ServiceError } from '#common/errors.ts';
 import { createLog } from '#common/log.ts';
 import { weaknesses } from '#common/mysql/durability.ts';
 import { startCuttingProxy } from '#common/mysql/fixtures/cutting-proxy.ts';
+import { newDatabase as newDatabaseOn } from '#common/mysql/fixtures/database.ts';
 import { migrateMysql, mysqlStatus } from '#common/mysql/migrate.ts';
 import { Mysql } from '#common/mysql/open.ts';
 import { sql } from '#common/mysql/sql.ts';
@@ -33,19 +33,7 @@ function withServer(server: string): void {
   });
   after(() => admin.end());
 
-  async function newDatabase() {
-    const name = `t${randomUUID().replaceAll('-', '')}`;
-    await admin.query(`CREATE DATABASE ${name}`);
-    const url = new URL(server);
-    url.pathname = `/${name}`;
-    return {
-      name,
-      url: url.href,
-      [Symbol.asyncDispose]: async () => {
-        await admin.query(`DROP DATABASE ${name}`);
-      },
-    };
-  }
+  const newDatabase = () => newDatabaseOn(server);
 
   /** A batch of a node that is not here. */
   async function journal(
@@ -138,8 +126,7 @@ function withServer(server: string): void {
       const { name } = database;
       await admin.query(`DELETE FROM ${name}.entry WHERE seq = 3`);
       await admin.query(`UPDATE ${name}.conversation SET last_seq = 2, messages_so_far = 2`);
-      const [rows] = await admin.query('SELECT id FROM information_schema.processlist WHERE db = ?', [name]);
-      for (const { id } of rows as { id: number }[]) await admin.query(`KILL ${id}`);
+      await database.cutConnections();
       assert.equal((await store.commit([draft('ada', 'bob', 'd')], 6))[0]?.seq, 3);
     });
 
@@ -148,12 +135,14 @@ function withServer(server: string): void {
       await using store = await open(database.url);
       await store.commit([draft('ada', 'bob', 'a')], 5);
       await using other = new Mysql({ url: database.url });
-      const woken = Promise.withResolvers<void>();
+      const [locked, woken] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
       const still = other.transaction(async (tx) => {
         await tx.run(sql`SELECT id FROM conversation FOR UPDATE`);
+        locked.resolve();
         await woken.promise;
         await tx.commit(sql`UPDATE conversation SET last_seq = 77`);
       });
+      await locked.promise;
       const [outcome] = await store.commit([draft('ada', 'bob', 'b')], 6);
       assert.equal(outcome?.seq, 2);
       woken.resolve();
@@ -301,10 +290,7 @@ function withServer(server: string): void {
       await using database = await newDatabase();
       await using store = await open(database.url);
       await store.commit([draft('ada', 'bob', 'a')], 5);
-      const [rows] = await admin.query('SELECT id FROM information_schema.processlist WHERE db = ?', [
-        database.name,
-      ]);
-      for (const { id } of rows as { id: number }[]) await admin.query(`KILL ${id}`);
+      await database.cutConnections();
       assert.equal((await store.commit([draft('ada', 'bob', 'b')], 5))[0]?.seq, 2);
       assert.equal(await store.exists('ada:bob'), true);
     });

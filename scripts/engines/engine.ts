@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { endWithUs } from '../end-with-us.ts';
+import { freePorts } from '../free-ports.ts';
 
 /** A real server that Chatterbox runs on as a cluster, without Docker: for development and tests. */
 export interface Engine {
@@ -57,7 +58,7 @@ export async function startServer(options: ServerOptions): Promise<RunningEngine
   using cleanup = new DisposableStack();
   const folder = mkdtempSync(join(tmpdir(), `chatterbox-${options.name}-`));
   cleanup.defer(() => rmSync(folder, { recursive: true, force: true }));
-  const port = await freePort();
+  const [port = 0] = await freePorts(1);
   const command = await options.prepare(folder, port);
   const begin = () => launch(options, command, folder, port);
   let child = await begin();
@@ -151,13 +152,4 @@ async function listens(port: number): Promise<void> {
   } finally {
     socket.destroy();
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, it } from 'mocha';
+import { newDatabase } from '../../common/mysql/fixtures/database.ts';
 import { type Chatterbox, startEmbedded } from '../../scripts/embedded.ts';
-import { MYSQL, newDatabase, withoutEngine } from '../outside/engines.ts';
+import { MYSQL, withoutEngine } from '../outside/engines.ts';
 import { chatStub, conversationsStub, unary } from '../outside/grpc.ts';
 import { type Account, call, login, register } from '../outside/http.ts';
 

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { after, before, describe, it } from 'mocha';
+import { newDatabase, type TestDatabase } from '../../common/mysql/fixtures/database.ts';
 import { SessionClient } from '../../docs/examples/session-client.ts';
 import { Processes } from '../../scripts/processes.ts';
-import { type Database, MYSQL, NATS, newDatabase, withoutEngine } from '../outside/engines.ts';
+import { MYSQL, NATS, withoutEngine } from '../outside/engines.ts';
 import { addressOf, chatStub, unary } from '../outside/grpc.ts';
 import { type Account, register } from '../outside/http.ts';
 import { counted, untilServing } from '../outside/numbers.ts';
@@ -19,7 +20,7 @@ else restarts(MYSQL);
 function restarts(server: string): void {
   describe('messengers that restart under load', function () {
     this.timeout(120_000);
-    let database: Database;
+    let database: TestDatabase;
     const dataDir = mkdtempSync(join(tmpdir(), 'chatterbox-'));
     let system: Processes;
     let load: Load;

@@ -7,9 +7,10 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { after, before, describe, it } from 'mocha';
 import mysql, { type RowDataPacket } from 'mysql2/promise';
+import { newDatabase, type TestDatabase } from '../../common/mysql/fixtures/database.ts';
 import { startEmbedded } from '../../scripts/embedded.ts';
 import { Processes } from '../../scripts/processes.ts';
-import { type Database, emptyNeo4j, MYSQL, NEO4J, newDatabase, withoutEngine } from '../outside/engines.ts';
+import { emptyNeo4j, MYSQL, NEO4J, withoutEngine } from '../outside/engines.ts';
 import {
   chatStub,
   conversationsStub,
@@ -42,7 +43,7 @@ function moving(server: string, neo4j: string): void {
     };
     const people: Record<string, Account> = {};
     let loggedOut: Account;
-    let database: Database;
+    let database: TestDatabase;
     let before_: unknown;
 
     const person = (name: string): Account => people[name] ?? assert.fail(name);

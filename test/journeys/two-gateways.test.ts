@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'mocha';
+import { newDatabase, type TestDatabase } from '../../common/mysql/fixtures/database.ts';
 import type { Processes } from '../../scripts/processes.ts';
 import { startCluster } from '../outside/cluster.ts';
-import { type Database, MYSQL, NATS, newDatabase, withoutEngine } from '../outside/engines.ts';
+import { MYSQL, NATS, withoutEngine } from '../outside/engines.ts';
 import { chatStub, Session, sessionStub, unary } from '../outside/grpc.ts';
 import { call, login, register } from '../outside/http.ts';
 
@@ -13,7 +14,7 @@ else withEngines(MYSQL, NATS);
 function withEngines(server: string, nats: string): void {
   describe('two gateways side by side', function () {
     this.timeout(60_000);
-    let database: Database;
+    let database: TestDatabase;
     let cluster: Processes;
     let one: string;
     let other: string;

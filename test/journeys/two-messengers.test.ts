@@ -7,9 +7,10 @@ import { after, afterEach, before, describe, it } from 'mocha';
 import { readConfig as readAuthenticatorConfig } from '../../authenticator/config.ts';
 import { startAuthenticator } from '../../authenticator/service.ts';
 import { LocalBus } from '../../common/bus/local.ts';
+import { newDatabase, type TestDatabase } from '../../common/mysql/fixtures/database.ts';
 import { readConfig as readMessengerConfig } from '../../messenger/config.ts';
 import { startMessenger } from '../../messenger/service.ts';
-import { type Database, MYSQL, NATS, newDatabase, withoutEngine } from '../outside/engines.ts';
+import { MYSQL, NATS, withoutEngine } from '../outside/engines.ts';
 import { chatStub, Session, sessionStub, unary } from '../outside/grpc.ts';
 import { type Account, register } from '../outside/http.ts';
 
@@ -40,7 +41,7 @@ function twoMessengers(
     const dataDir = mkdtempSync(join(tmpdir(), 'chatterbox-'));
     const running = new AsyncDisposableStack();
     const open: Session[] = [];
-    let database: Database;
+    let database: TestDatabase;
     let one: string;
     let other: string;
     let ada: Account;

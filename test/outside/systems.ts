@@ -1,6 +1,7 @@
 import { describe, it } from 'mocha';
+import { newDatabase } from '../../common/mysql/fixtures/database.ts';
 import { startCluster } from './cluster.ts';
-import { MYSQL, NATS, newDatabase, withoutEngine } from './engines.ts';
+import { MYSQL, NATS, withoutEngine } from './engines.ts';
 import { type System, startSystem } from './system.ts';
 
 export type Start = (env?: Record<string, string>) => Promise<System>;

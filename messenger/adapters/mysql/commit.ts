@@ -10,7 +10,7 @@ import {
   type Plan,
   planCommit,
 } from '../../commit-plan.ts';
-import { conversationKey } from '../../conversation-id.ts';
+import { conversationKey, keyText } from '../../conversation-id.ts';
 import type { Draft, Outcome } from '../../ports.ts';
 import type { JournalLane, Planned } from './journal-lane.ts';
 
@@ -167,10 +167,10 @@ async function findOriginals(
   const [rows] =
     await tx.run(sql`SELECT k, sender, client_id AS clientId, seq, sent_at AS sentAt, content_hash AS contentHash
                      FROM entry FORCE INDEX (entry_client_id) WHERE (k, sender, client_id) IN (${taken})`);
-  const ids = new Map(Array.from(conversations, ([id, { key }]) => [hex(key), id]));
+  const ids = new Map(Array.from(conversations, ([id, { key }]) => [keyText(key), id]));
   return new Map(
     (rows as unknown[] as OriginalRow[]).map(({ k, sender, clientId, ...original }) => {
-      const conversation = ids.get(hex(k)) ?? '';
+      const conversation = ids.get(keyText(k)) ?? '';
       return [clientIdKey({ conversation, sender, clientId }), original];
     }),
   );
@@ -179,10 +179,6 @@ async function findOriginals(
 /** A row that this transaction made itself has no entry yet: to the plan it is new. */
 function takeHeads(heads: Map<string, Head>, rows: unknown[] = []): void {
   for (const { id, ...head } of rows as (Head & { id: string })[]) if (head.lastSeq > 0) heads.set(id, head);
-}
-
-function hex(key: Uint8Array): string {
-  return Buffer.from(key).toString('hex');
 }
 
 function writes(plan: Plan, now: number): Sql[] {

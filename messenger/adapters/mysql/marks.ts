@@ -1,6 +1,6 @@
 import type { Mysql, Result, Tx } from '#common/mysql/open.ts';
 import { type Sql, sql } from '#common/mysql/sql.ts';
-import { conversationKey } from '../../conversation-id.ts';
+import { conversationKey, keyText } from '../../conversation-id.ts';
 import type { DeviceCursor, Marks, News, OpenedDevice, Position, Reached } from '../../ports.ts';
 import type { JournalLane, Planned } from './journal-lane.ts';
 import { positionsOf } from './log-reader.ts';
@@ -130,16 +130,12 @@ function messageCounts(
   entries: Result | undefined,
 ): (conversation: string, seq: number) => number | undefined {
   const rows = entries as unknown[] as { k: Uint8Array; seq: number; messagesSoFar: number }[];
-  const counts = new Map(rows.map(({ k, seq, messagesSoFar }) => [`${seq} ${hex(k)}`, messagesSoFar]));
-  return (conversation, seq) => counts.get(`${seq} ${hex(conversationKey(conversation))}`);
+  const counts = new Map(rows.map(({ k, seq, messagesSoFar }) => [`${seq} ${keyText(k)}`, messagesSoFar]));
+  return (conversation, seq) => counts.get(`${seq} ${keyText(conversationKey(conversation))}`);
 }
 
 function keyOf(user: string, conversation: string): string {
   return `${user} ${conversation}`;
-}
-
-function hex(key: Uint8Array): string {
-  return Buffer.from(key).toString('hex');
 }
 
 /** The furthest that each person has come in each conversation, in key order, like everybody locks them. */
@@ -162,10 +158,10 @@ function lockMembers(reached: Reached[]): Sql {
 /** The rows name a conversation by its key only; the id comes back from who asks. */
 function markFinder(members: Result | undefined): (of: Omit<Reached, 'seq'>) => Marks | undefined {
   const rows = new Map(
-    (members as unknown[] as MemberRow[]).map((row) => [keyOf(row.user, hex(row.k)), row]),
+    (members as unknown[] as MemberRow[]).map((row) => [keyOf(row.user, keyText(row.k)), row]),
   );
   return ({ user, conversation }) => {
-    const row = rows.get(keyOf(user, hex(conversationKey(conversation))));
+    const row = rows.get(keyOf(user, keyText(conversationKey(conversation))));
     if (row === undefined) return undefined;
     const { readSeq, deliveredSeq, revision } = row;
     return { conversation, member: user, readSeq, deliveredSeq, revision };
