@@ -9,8 +9,10 @@ const SERVER_TROUBLE = new Set([
   3024, 9001, 9002, 9003, 9004, 9005,
 ]);
 
+/** MariaDB's ER_CONNECTION_KILLED. */
+export const CONNECTION_KILLED = 1927;
 /** Killed, and idle for too long, said in the place of an answer. */
-const CLOSED_BY_SERVER = new Set([1927, 4031]);
+const CLOSED_BY_SERVER = new Set([CONNECTION_KILLED, 4031]);
 
 const CONNECTION_TROUBLE = /^(E[A-Z]+|PROTOCOL_\w+|HANDSHAKE_\w+)$/;
 

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import mysql, { type Connection, type PoolConnection, type PoolOptions } from 'mysql2/promise';
 import { isConnectionTrouble, isLockTrouble, toStoreError, unavailable } from './errors.ts';
 import { type Sql, sql } from './sql.ts';
+import { OpenTransaction, prepare, type Result, runOn, type ServerBehind, type Tx } from './transaction.ts';
 
 export interface MysqlOptions {
   /** `mysql://user:password@host:port/database`; `?tls=on` encrypts, `?tls=verify` checks the certificate too. */
@@ -11,20 +12,8 @@ export interface MysqlOptions {
   idle?: number;
 }
 
-/** The result of one statement: its rows, or how many it changed. */
-export type Result = unknown[] & { affectedRows?: number };
-
-/** A transaction that has begun, or will with its first statement. */
-export interface Tx {
-  /** Runs the statements in one round trip; one result for each. */
-  run(...statements: Sql[]): Promise<Result[]>;
-  /** Runs the statements and commits, in one round trip. The last thing to do. */
-  commit(...statements: Sql[]): Promise<void>;
-}
-
 const CONNECT_MS = 3_000;
 const ACQUIRE_MS = 3_000;
-const STATEMENT_MS = 5_000;
 const MAX_WAITING = 1_000;
 const ATTEMPTS = 6;
 const PAUSE_MS = 25;
@@ -33,17 +22,6 @@ const PATIENCE_MS = 5_000;
 
 /** Connections that nobody uses are closed before the server does it. */
 const IDLE_MS = 2_000;
-
-/**
- * Escaping on our side needs backslash escapes; READ COMMITTED lets the first message of a conversation wait for another one
- * instead of deadlocking with it; a lock is not waited for longer than a sender would; and the locks of a process that stands still in the
- * middle of a transaction are given back while others still try, by closing its connection.
- */
-const SESSION = [
-  sql`SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED`,
-  sql`SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 3, wait_timeout = 4, time_zone = '+00:00'`,
-  sql`SET NAMES utf8mb4 COLLATE utf8mb4_bin`,
-];
 
 /** What mysql2 is told for every connection. */
 export function connectionOptions(url: string): PoolOptions {
@@ -71,7 +49,8 @@ export function connectionOptions(url: string): PoolOptions {
 /** A bounded pool of connections. Every method rejects with UNAVAILABLE when the server does not answer in time. */
 export class Mysql implements AsyncDisposable {
   readonly #pool: mysql.Pool;
-  readonly #prepared = new WeakSet<Connection>();
+  /** For each connection that is ready. */
+  readonly #servers = new WeakMap<Connection, ServerBehind>();
   /** How many connections are in use, and how many callers wait for one. */
   readonly use = { busy: 0, waiting: 0 };
   #isClosed = false;
@@ -127,8 +106,8 @@ export class Mysql implements AsyncDisposable {
   }
 
   #transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    return this.#attempts(async (connection) => {
-      const tx = new OpenTransaction(connection);
+    return this.#attempts(async (connection, server) => {
+      const tx = new OpenTransaction(connection, server);
       try {
         const result = await work(tx);
         await tx.commitIfOpen();
@@ -142,7 +121,7 @@ export class Mysql implements AsyncDisposable {
   }
 
   /** Again where that may help. Of a server that cannot be reached only where a COMMIT may be on its way: else it is answered at once. */
-  async #attempts<T>(work: (connection: PoolConnection) => Promise<T>, isTransaction: boolean): Promise<T> {
+  async #attempts<T>(work: OnConnection<T>, isTransaction: boolean): Promise<T> {
     let hasBroken = false;
     const deadline = performance.now() + PATIENCE_MS;
     for (let attempt = 1; ; attempt++) {
@@ -160,17 +139,13 @@ export class Mysql implements AsyncDisposable {
     }
   }
 
-  async #withConnection<T>(work: (connection: PoolConnection) => Promise<T>): Promise<T> {
+  async #withConnection<T>(work: OnConnection<T>): Promise<T> {
     this.use.waiting++;
     const connection = await this.#acquire().finally(() => this.use.waiting--);
     this.use.busy++;
     try {
-      if (!this.#prepared.has(connection.connection)) {
-        await runOn(connection, SESSION);
-        this.#prepared.add(connection.connection);
-        this.#connectionsMade++;
-      }
-      const result = await work(connection);
+      const server = this.#servers.get(connection.connection) ?? (await this.#prepare(connection));
+      const result = await work(connection, server);
       connection.release();
       return result;
     } catch (error) {
@@ -181,6 +156,13 @@ export class Mysql implements AsyncDisposable {
     } finally {
       this.use.busy--;
     }
+  }
+
+  async #prepare(connection: PoolConnection): Promise<ServerBehind> {
+    const server = await prepare(connection);
+    this.#servers.set(connection.connection, server);
+    this.#connectionsMade++;
+    return server;
   }
 
   /** The pool itself would wait for ever; a connection that comes too late goes back. */
@@ -208,36 +190,7 @@ export class Mysql implements AsyncDisposable {
   }
 }
 
-class OpenTransaction implements Tx {
-  readonly #connection: Connection;
-  #state: 'new' | 'open' | 'committed' = 'new';
-
-  constructor(connection: Connection) {
-    this.#connection = connection;
-  }
-
-  async run(...statements: Sql[]): Promise<Result[]> {
-    if (this.#state === 'open') return runOn(this.#connection, statements);
-    this.#state = 'open';
-    return (await runOn(this.#connection, [sql`START TRANSACTION`, ...statements])).slice(1);
-  }
-
-  async commit(...statements: Sql[]): Promise<void> {
-    await this.run(...statements, sql`COMMIT`);
-    this.#state = 'committed';
-  }
-
-  async commitIfOpen(): Promise<void> {
-    if (this.#state === 'open') await this.commit();
-  }
-}
-
-/** One round trip. What takes too long ends the connection, see `isConnectionTrouble`. */
-async function runOn(connection: Connection, statements: readonly Sql[]): Promise<Result[]> {
-  const text = statements.map((statement) => statement.text).join(';\n');
-  const [results] = await connection.query({ sql: text, timeout: STATEMENT_MS });
-  return (statements.length === 1 ? [results] : results) as unknown as Result[];
-}
+type OnConnection<T> = (connection: PoolConnection, server: ServerBehind) => Promise<T>;
 
 /** Nothing was begun, so nothing can have happened. */
 const UNREACHABLE = 'EUNREACHABLE';

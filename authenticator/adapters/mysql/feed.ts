@@ -1,5 +1,5 @@
-import type { Result } from '#common/mysql/open.ts';
 import { type Sql, sql } from '#common/mysql/sql.ts';
+import type { Result } from '#common/mysql/transaction.ts';
 import { rowsOf } from './rows.ts';
 
 export type Feed = 'accounts' | 'revocations';

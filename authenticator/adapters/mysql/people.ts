@@ -1,5 +1,6 @@
-import type { Mysql, Tx } from '#common/mysql/open.ts';
+import type { Mysql } from '#common/mysql/open.ts';
 import { type Sql, sql } from '#common/mysql/sql.ts';
+import type { Tx } from '#common/mysql/transaction.ts';
 import type { Account, FeedEnds, NewSession, PasswordChange, Sequenced } from '../../ports.ts';
 import { makeKnown } from './attempts.ts';
 import { lastSeqOf, lockFeed, moveFeed } from './feed.ts';

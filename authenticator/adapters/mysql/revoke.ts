@@ -1,5 +1,5 @@
-import type { Tx } from '#common/mysql/open.ts';
 import { sql } from '#common/mysql/sql.ts';
+import type { Tx } from '#common/mysql/transaction.ts';
 import type { Ending } from '../../ports.ts';
 import { lastSeqOf, lockFeed, moveFeed } from './feed.ts';
 import { rowsOf } from './rows.ts';

@@ -1,4 +1,4 @@
-import type { Result } from '#common/mysql/open.ts';
+import type { Result } from '#common/mysql/transaction.ts';
 
 export function rowsOf<Row>(result: Result | undefined): Row[] {
   return (result ?? []) as Row[];

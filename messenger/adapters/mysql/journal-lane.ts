@@ -1,5 +1,6 @@
-import type { Mysql, Tx } from '#common/mysql/open.ts';
+import type { Mysql } from '#common/mysql/open.ts';
 import { type Sql, sql } from '#common/mysql/sql.ts';
+import type { Tx } from '#common/mysql/transaction.ts';
 import type { News } from '../../ports.ts';
 import type { JournalNode } from './journal-node.ts';
 

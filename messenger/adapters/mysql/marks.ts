@@ -1,5 +1,6 @@
-import type { Mysql, Result, Tx } from '#common/mysql/open.ts';
+import type { Mysql } from '#common/mysql/open.ts';
 import { type Sql, sql } from '#common/mysql/sql.ts';
+import type { Result, Tx } from '#common/mysql/transaction.ts';
 import { conversationKey, keyText } from '../../conversation-id.ts';
 import type { DeviceCursor, Marks, News, OpenedDevice, Position, Reached } from '../../ports.ts';
 import type { JournalLane, Planned } from './journal-lane.ts';
