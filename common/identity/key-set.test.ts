@@ -20,6 +20,19 @@ describe("the authenticator's keys", () => {
     await loading;
   });
 
+  it('are waited for where the authenticator comes a moment later', async () => {
+    let asked = 0;
+    const answer = () => (++asked < 3 ? 'not yet' : JWKS);
+    await using server = await startHttpServer(
+      (_request, response) => response.end(answer()),
+      '127.0.0.1',
+      0,
+    );
+    const keys = new RemoteKeySet(server.url);
+    await assert.rejects(keys.load());
+    assert.ok((await keys.get('ours')).equals(publicKey));
+  });
+
   it('know their own from strange ones', async () => {
     await using server = await startHttpServer((_request, response) => response.end(JWKS), '127.0.0.1', 0);
     await assert.rejects(new RemoteKeySet(server.url).get('strange'), because('UNAUTHENTICATED'));
