@@ -31,8 +31,10 @@ export class Pass {
   readonly #call: PassedCall;
   readonly #upstream: Upstream;
   readonly #replay: Replay;
+  readonly #heldBytes: number;
   #to: ClientHttp2Stream | undefined;
   #trailers: OutgoingHttpHeaders | undefined;
+  #held: HeldAnswer | undefined;
   #retry: NodeJS.Timeout | undefined;
   #stopWaiting = () => {};
   #isOver = false;
@@ -42,6 +44,7 @@ export class Pass {
     this.#call = call;
     this.#upstream = upstream;
     this.#replay = new Replay(limits);
+    this.#heldBytes = limits.replayBytes;
     const { stream } = call;
     stream.on('data', (chunk: Buffer) => this.#forward(chunk));
     stream.once('end', () => {
@@ -117,14 +120,15 @@ export class Pass {
         stopUpload(to.resume(), to.writableEnded);
         return this.#failed(link, false, new Error('the messenger is going away'));
       }
-      this.#replay.forget();
-      if (endStream) this.#isOver = true;
       const head = responseHeaders(headers, requestId);
       if (!endStream) {
-        stream.respond(head, { waitForTrailers: true });
-        to.pipe(stream, { end: false });
+        this.#held = { head, chunks: [], bytes: 0 };
+        if (!this.#mayReplay(false)) this.#release();
+        this.#forwardBack(to);
         return;
       }
+      this.#replay.forget();
+      this.#isOver = true;
       const trailers = ourTrailers(head);
       this.#code = codeOf(trailers);
       stream.respond(trailers, { endStream });
@@ -146,10 +150,40 @@ export class Pass {
     if (!isTaken) this.#call.stream.pause();
   }
 
+  /** As `pipe` does, with a fifth of its listeners. The answer of a call that may be made again is held back until it is whole. */
+  #forwardBack(to: ClientHttp2Stream): void {
+    const { stream } = this.#call;
+    to.on('data', (chunk: Buffer) => {
+      if (this.#isOver || this.#hold(chunk)) return;
+      if (!stream.write(chunk)) to.pause();
+    });
+    stream.on('drain', () => to.resume());
+  }
+
+  #hold(chunk: Buffer): boolean {
+    if (this.#held === undefined) return false;
+    this.#held.chunks.push(chunk);
+    this.#held.bytes += chunk.length;
+    if (this.#held.bytes > this.#heldBytes) this.#release();
+    return true;
+  }
+
+  /** From here on the client has a part of the answer, and the call cannot be made again. */
+  #release(): void {
+    if (this.#held === undefined) return;
+    const { head, chunks } = this.#held;
+    const { stream } = this.#call;
+    this.#held = undefined;
+    this.#replay.forget();
+    stream.respond(head, { waitForTrailers: true });
+    for (const chunk of chunks) stream.write(chunk);
+  }
+
   #upstreamClosed(to: ClientHttp2Stream, link: Link): void {
     if (this.#isOver || to !== this.#to) return;
     if (this.#trailers !== undefined) {
       this.#isOver = true;
+      if (!this.#call.stream.destroyed) this.#release();
       this.#endWith(this.#trailers);
       stopUpload(to, to.writableEnded);
       return;
@@ -166,6 +200,7 @@ export class Pass {
   /** `isUntaken`: the messenger has certainly not seen the call. */
   #failed(link: Link, isUntaken: boolean, cause: unknown): void {
     const { stream } = this.#call;
+    this.#held = undefined;
     const wait = this.#mayReplay(isUntaken) ? this.#replay.pause(this.#upstream.hasOther(link)) : undefined;
     if (wait !== undefined) {
       this.#to = undefined;
@@ -207,9 +242,16 @@ export class Pass {
 
   #over(): void {
     this.#isOver = true;
+    this.#held = undefined;
     clearTimeout(this.#retry);
     this.#stopWaiting();
   }
+}
+
+interface HeldAnswer {
+  head: OutgoingHttpHeaders;
+  chunks: Buffer[];
+  bytes: number;
 }
 
 /** Over how long those who waited for a messenger come back to it. */

@@ -43,7 +43,7 @@ describe('the client_id in a request that is not decoded', () => {
   });
 
   it('is not needed where nothing changes the second time', () => {
-    for (const method of ['ListConversations', 'ListEntries', 'MarkRead'])
+    for (const method of ['ListConversations', 'ListEntries', 'CountUnread', 'MarkRead'])
       assert.ok(
         isRepeatable(`/chatterbox.v1.ConversationsService/${method}`, frame(Buffer.alloc(0))),
         method,

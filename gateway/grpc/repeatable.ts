@@ -12,6 +12,7 @@ const CLIENT_ID_FIELDS = new Map([
 const IDEMPOTENT = new Set([
   `${CONVERSATIONS}/ListConversations`,
   `${CONVERSATIONS}/ListEntries`,
+  `${CONVERSATIONS}/CountUnread`,
   `${CONVERSATIONS}/MarkRead`,
   '/grpc.health.v1.Health/Check',
 ]);

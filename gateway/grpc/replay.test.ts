@@ -3,7 +3,7 @@ import { constants, type ServerHttp2Stream } from 'node:http2';
 import { status } from '@grpc/grpc-js';
 import { describe, it } from 'mocha';
 import { answerOk, startBadMessenger } from '../fixtures/bad-messenger.ts';
-import { rawCall, reasonOf } from '../fixtures/raw-call.ts';
+import { rawAnswer, rawCall, reasonOf } from '../fixtures/raw-call.ts';
 import { send, startWorld, withToken } from '../fixtures/world.ts';
 
 /** SendMessage with client_id "c", and with a text only. */
@@ -27,6 +27,32 @@ describe('a unary call is sent again', () => {
     const { trailers, calls } = await callOnce(NAMELESS, (stream) => stream.session?.socket.destroy());
     assert.deepEqual([Number(trailers['grpc-status']), calls], [status.UNAVAILABLE, 1]);
     assert.equal(reasonOf(trailers), 'UNAVAILABLE');
+  });
+
+  it('after a connection that broke in the middle of the answer, of which the client has seen nothing', async () => {
+    const breakOff = (stream: ServerHttp2Stream) => {
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
+      stream.write(Buffer.alloc(5), () => setTimeout(() => stream.session?.socket.destroy(), 50));
+    };
+    const named = await callOnce(NAMED, breakOff);
+    assert.deepEqual([named.trailers['grpc-status'], named.calls], ['0', 2]);
+    const nameless = await callOnce(NAMELESS, breakOff);
+    assert.deepEqual([Number(nameless.trailers['grpc-status']), nameless.calls], [status.UNAVAILABLE, 1]);
+    assert.equal(reasonOf(nameless.trailers), 'RECONNECT');
+  });
+
+  it('but not once an answer has grown too long to be held back, which comes as far as it goes', async () => {
+    const head = Buffer.from([0, 0, 3, 13, 64]);
+    const long = Buffer.concat([head, Buffer.alloc(200_000, 'x')]);
+    const { trailers, calls } = await callOnce(NAMED, (stream) => {
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
+      stream.write(long.subarray(0, 100_000), () => setTimeout(() => stream.session?.socket.destroy(), 50));
+    });
+    assert.deepEqual([reasonOf(trailers), calls], ['RECONNECT', 1]);
+    await using messenger = await startBadMessenger((stream) => answerOk(stream, long));
+    await using world = await startWorld({}, { messengers: [messenger.address] });
+    const { length } = await rawAnswer(world, { authorization: `Bearer ${world.token()}` }, NAMED);
+    assert.equal(length, long.length);
   });
 
   it('after a goodbye that says it was not taken, whatever the goodbye’s code', async () => {

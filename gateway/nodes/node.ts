@@ -51,6 +51,7 @@ export class Node implements Disposable {
   doubt(): void {
     if (!this.#isServing) return;
     this.#become(false);
+    this.#probe.forget();
     this.#check();
   }
 

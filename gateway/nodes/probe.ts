@@ -6,10 +6,18 @@ const SERVING = Buffer.from([0, 0, 0, 0, 2, 0x08, 1]);
 
 const LONGEST_ANSWER = 1_024;
 
-/** Asks one messenger for its health (grpc.health.v1), over a connection of its own that is opened again after every failure. */
+/** A connection without an answer for so long is given up. */
+const DEAD_MS = 5_000;
+
+/**
+ * Asks one messenger for its health (grpc.health.v1), over a connection of its own that is opened again after every failure. A messenger
+ * that is only slow keeps its connection, and its answer counts when it comes: a new one would be the last in its queue.
+ */
 export class Probe implements Disposable {
   readonly #address: string;
   #session: ClientHttp2Session | undefined;
+  /** What was asked and not answered in time. */
+  #late: Promise<boolean> | undefined;
 
   constructor(address: string) {
     this.#address = address;
@@ -17,12 +25,22 @@ export class Probe implements Disposable {
 
   /** Whether it serves. Rejects when there is no answer within `timeoutMs`. */
   async check(timeoutMs: number): Promise<boolean> {
+    const answer = this.#late ?? this.#ask();
+    this.#late = undefined;
+    if (await isSettled(answer, timeoutMs)) return answer;
+    this.#late = answer;
+    answer.catch(() => this.forget(answer));
+    throw new Error('no answer in time');
+  }
+
+  /** What it still answers to an earlier question is no news. */
+  forget(answer = this.#late): void {
+    if (this.#late === answer) this.#late = undefined;
+  }
+
+  async #ask(): Promise<boolean> {
     const session = this.#open();
-    // A turn later: where it is we who were slow, the answer lies there already.
-    const silent = setTimeout(
-      () => setImmediate(() => session.destroy(new Error('no answer in time'))),
-      timeoutMs,
-    );
+    const dead = setTimeout(() => session.destroy(new Error('no answer')), DEAD_MS);
     try {
       const call = session.request({
         ':method': 'POST',
@@ -36,7 +54,7 @@ export class Probe implements Disposable {
       session.destroy();
       throw error;
     } finally {
-      clearTimeout(silent);
+      clearTimeout(dead);
     }
   }
 
@@ -51,6 +69,19 @@ export class Probe implements Disposable {
   [Symbol.dispose](): void {
     this.#session?.destroy();
   }
+}
+
+/** Whether it is within so long. */
+function isSettled(promise: Promise<unknown>, withinMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    // A turn later: where it is we who were slow, the answer lies there already.
+    const timer = setTimeout(() => setImmediate(resolve, false), withinMs);
+    const settled = () => {
+      clearTimeout(timer);
+      resolve(true);
+    };
+    promise.then(settled, settled);
+  });
 }
 
 function answerOf(call: ClientHttp2Stream): Promise<Buffer> {
