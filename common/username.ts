@@ -34,6 +34,8 @@ const RESERVED = new Set([
  * @throws ServiceError INVALID_REQUEST naming `field` when that is not a username.
  */
 export function canonicalUsername(raw: string, field: string): string {
+  // As most come.
+  if (PATTERN.test(raw)) return raw;
   const name = raw.replaceAll('"', '').normalize('NFKC').toLowerCase();
   if (!PATTERN.test(name)) {
     throw invalidField(

@@ -1,16 +1,23 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ServiceError } from '#common/errors.ts';
-import type { JournalPage, MessageStore } from './ports.ts';
+import type { Commit, JournalPage, MessageStore } from './ports.ts';
 
 export interface CommitFeedOptions {
   store: Pick<MessageStore, 'journal' | 'journalEnd' | 'snapshot' | 'acknowledgeJournal'>;
   clock(): number;
+  pauses?: Pauses;
+}
+
+export interface Pauses {
+  /** Under load several hundred batches a second are committed; a reader takes what has gathered. */
+  quietMs: number;
+  /** The same for a reader that was told something within so long before: reading a journal costs its writers. */
+  busyMs: number;
 }
 
 const BATCHES_AT_ONCE = 200;
 const CONVERSATIONS_AT_ONCE = 1_000;
-/** Under load several hundred batches a second are committed; a reader takes what has gathered. */
-const PAUSE_MS = 100;
+const PAUSES: Pauses = { quietMs: 100, busyMs: 1_000 };
 
 /** The journal of commits, followed by other services with a cursor. */
 export class CommitFeed {
@@ -28,24 +35,29 @@ export class CommitFeed {
   }
 
   /**
-   * Everything after `cursor`, in commit order, and then what comes, until aborted. A cursor that is not (or no longer) in the
-   * journal starts with a snapshot of all conversations; its pages have no cursor.
+   * Everything after `cursor`, in commit order, and then what comes, until aborted; of a conversation to which several batches of a page
+   * wrote, only where it is after them. A cursor that is not (or no longer) in the journal starts with a snapshot of all
+   * conversations; its pages have no cursor.
    */
   async *follow(cursor: string, signal: AbortSignal): AsyncGenerator<JournalPage> {
     const aborted = new Promise<void>((resolve) =>
       signal.addEventListener('abort', () => resolve(), { once: true }),
     );
     let at = cursor;
+    let toldAt = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
       const news = this.#news.promise;
       const page = await this.#options.store.journal(at, BATCHES_AT_ONCE);
       if (page === undefined) at = yield* this.#snapshot();
       else if (page.cursor !== at) {
-        yield page;
+        yield { commits: newestOf(page.commits), cursor: page.cursor };
         at = page.cursor;
+        toldAt = performance.now();
       } else {
         await Promise.race([news, aborted]);
-        await delay(PAUSE_MS, undefined, { signal, ref: false }).catch(() => {});
+        const { quietMs, busyMs } = this.#options.pauses ?? PAUSES;
+        const pause = performance.now() - toldAt < busyMs ? busyMs : quietMs;
+        await delay(pause, undefined, { signal, ref: false }).catch(() => {});
       }
     }
   }
@@ -72,4 +84,14 @@ export class CommitFeed {
     yield { commits: [], cursor: end };
     return end;
   }
+}
+
+/** Commits of several nodes may stand in another order than their seqs. */
+function newestOf(commits: Commit[]): Commit[] {
+  const newest = new Map<string, Commit>();
+  for (const commit of commits) {
+    const { lastSeq = 0 } = newest.get(commit.conversation) ?? {};
+    if (commit.lastSeq > lastSeq) newest.set(commit.conversation, commit);
+  }
+  return [...newest.values()];
 }

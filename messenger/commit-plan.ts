@@ -11,10 +11,10 @@ export interface Head {
 export interface Original {
   seq: number;
   sentAt: number;
-  contentHash: Uint8Array;
+  contentHash: string;
 }
 
-export type NewEntry = Entry & { contentHash: Uint8Array };
+export type NewEntry = Entry & { contentHash: string };
 
 export interface Plan {
   /** One for each draft, in order. */
@@ -46,7 +46,7 @@ export function planCommit(
     const key = clientIdKey(draft);
     const original = committed.get(key) ?? originals.get(key);
     if (original !== undefined) {
-      const isSameContent = Buffer.compare(original.contentHash, draft.contentHash) === 0;
+      const isSameContent = original.contentHash === draft.contentHash;
       plan.outcomes.push({ kind: 'duplicate', seq: original.seq, sentAt: original.sentAt, isSameContent });
       continue;
     }

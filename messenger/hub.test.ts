@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { mock } from 'node:test';
 import { describe, it } from 'mocha';
 import { Hub, type Listener } from './hub.ts';
 import type { Entry, HintListener, Hints } from './ports.ts';
@@ -66,6 +67,27 @@ describe('the hub', () => {
     assert.deepEqual(second.heard, [], 'an older stream, and another device');
     listeners.get('ada')?.opened('phone', 30);
     assert.deepEqual(second.heard, ['replaced']);
+  });
+
+  it('tells of a new stream once more, for a hint may be lost, unless it has gone', () => {
+    mock.timers.enable({ apis: ['setTimeout'] });
+    try {
+      const { hints, told } = recordedHints();
+      const hub = new Hub(hints, () => 10);
+      hub.join(listenerOf('ada', 'phone'));
+      const leave = hub.join(listenerOf('bob', 'phone'));
+      leave();
+      mock.timers.tick(1_000);
+      mock.timers.tick(1_000);
+      mock.timers.tick(5_000);
+      assert.deepEqual(told, [
+        ['opened', 'ada', 'phone', 10],
+        ['opened', 'bob', 'phone', 10],
+        ['opened', 'ada', 'phone', 10],
+      ]);
+    } finally {
+      mock.timers.reset();
+    }
   });
 
   it('tells all members of what is committed here, and the user alone of what others hint at', () => {

@@ -17,11 +17,17 @@ export interface Listener {
 
 export type Head = Pick<Commit, 'conversation' | 'lastSeq'>;
 
+/** A stream that opens elsewhere just before may not be listening yet when it is told: so it is told again, after this or twice this. */
+const TOLD_AGAIN_MS = 1_000;
+
 /** Who is here on this node, and what wakes them: what is committed here, and what other nodes hint at. */
 export class Hub {
   readonly #hints: Hints;
   readonly #clock: () => number;
   readonly #users = new Map<string, Here>();
+  /** Streams that opened lately, and a while before that. */
+  #opened: { fresh: Listener[]; older: Listener[] } = { fresh: [], older: [] };
+  #tellingAgain: NodeJS.Timeout | undefined;
 
   constructor(hints: Hints, clock: () => number) {
     this.#hints = hints;
@@ -43,12 +49,27 @@ export class Hub {
     here.devices.get(device)?.listener.replaced();
     here.devices.set(device, { listener, openedAt });
     this.#hints.tellOpened(user, device, openedAt);
+    // A hint may be lost, and no log would ever tell of this one.
+    this.#opened.fresh.push(listener);
+    this.#tellingAgain ??= setTimeout(() => this.#tellAgain(), TOLD_AGAIN_MS).unref();
     return () => {
       if (here.devices.get(device)?.listener === listener) here.devices.delete(device);
       if (here.devices.size > 0 || this.#users.get(user) !== here) return;
       this.#users.delete(user);
       here.hints[Symbol.dispose]();
     };
+  }
+
+  #tellAgain(): void {
+    const { fresh, older } = this.#opened;
+    for (const listener of older) {
+      const { user, device } = listener;
+      const here = this.#users.get(user)?.devices.get(device);
+      if (here?.listener === listener) this.#hints.tellOpened(user, device, here.openedAt);
+    }
+    this.#opened = { fresh: [], older: fresh };
+    const isOver = fresh.length === 0;
+    this.#tellingAgain = isOver ? undefined : setTimeout(() => this.#tellAgain(), TOLD_AGAIN_MS).unref();
   }
 
   /** Tells all members, here and elsewhere, of entries committed here: of several conversations, ascending within each. */
@@ -77,9 +98,11 @@ export class Hub {
     return news;
   }
 
-  *#listenersIn(conversation: string): Generator<Listener> {
+  #listenersIn(conversation: string): Listener[] {
+    const listeners: Listener[] = [];
     for (const member of membersOf(conversation) ?? [])
-      for (const { listener } of this.#users.get(member)?.devices.values() ?? []) yield listener;
+      for (const { listener } of this.#users.get(member)?.devices.values() ?? []) listeners.push(listener);
+    return listeners;
   }
 
   #here(user: string): Here {
@@ -106,7 +129,7 @@ function hearing(devices: Here['devices']): HintListener {
       for (const { listener } of devices.values()) listener.pushMarks?.(marks);
     },
     opened(device, openedAt) {
-      // Of two that open at the same moment each may end the other; their client comes again.
+      // By clocks, which are to be within a second of each other: of two that open in that time the wrong one may end.
       const older = devices.get(device);
       if (older !== undefined && older.openedAt <= openedAt) older.listener.replaced();
     },

@@ -29,8 +29,12 @@ function laneOver(store: HeldStore, committed: Entry[] = []): Lane {
   return new Lane({ store, clock: () => 1, onCommitted: (entries) => committed.push(...entries) });
 }
 
+function submit(lane: Lane, given: Draft): Promise<Outcome> {
+  return new Promise((committed, failed) => lane.submit(given, { committed, failed }));
+}
+
 function draft(body: string): Draft {
-  const contentHash = new Uint8Array(16);
+  const contentHash = '00'.repeat(16);
   return {
     conversation: 'a:b',
     members: ['a', 'b'],
@@ -46,7 +50,7 @@ describe('the lane', () => {
   it('commits together what is submitted in one turn of the loop', async () => {
     const store = new HeldStore();
     const lane = laneOver(store);
-    const sends = ['1', '2', '3'].map((body) => lane.submit(draft(body)));
+    const sends = ['1', '2', '3'].map((body) => submit(lane, draft(body)));
     await turn();
     assert.deepEqual(
       store.batches.map((b) => b.drafts.length),
@@ -63,9 +67,9 @@ describe('the lane', () => {
     const store = new HeldStore();
     const committed: Entry[] = [];
     const lane = laneOver(store, committed);
-    const first = lane.submit(draft('1'));
+    const first = submit(lane, draft('1'));
     await turn();
-    const rest = ['2', '3'].map((body) => lane.submit(draft(body)));
+    const rest = ['2', '3'].map((body) => submit(lane, draft(body)));
     await turn();
     assert.equal(store.batches.length, 1, 'one commit at a time');
     store.release(0);
@@ -86,7 +90,7 @@ describe('the lane', () => {
     const store = new HeldStore();
     const lane = laneOver(store);
     let isAcknowledged = false;
-    const send = lane.submit(draft('1')).then(() => {
+    const send = submit(lane, draft('1')).then(() => {
       isAcknowledged = true;
     });
     for (let i = 0; i < 5; i++) await turn();
@@ -99,9 +103,9 @@ describe('the lane', () => {
     const store = new HeldStore();
     const committed: Entry[] = [];
     const lane = laneOver(store, committed);
-    const refused = lane.submit(draft('1'));
+    const refused = submit(lane, draft('1'));
     await turn();
-    const next = lane.submit(draft('2'));
+    const next = submit(lane, draft('2'));
     store.batches[0]?.release.reject(new ServiceError('UNAVAILABLE'));
     await assert.rejects(refused, ServiceError);
     await turn();
@@ -117,9 +121,9 @@ describe('the lane', () => {
     const store = new HeldStore();
     let now = 1;
     const lane = new Lane({ store, clock: () => now, onCommitted() {} });
-    const sends = [lane.submit(draft('1'))];
+    const sends = [submit(lane, draft('1'))];
     await turn();
-    sends.push(lane.submit(draft('2')));
+    sends.push(submit(lane, draft('2')));
     now += 5_000;
     store.batches[0]?.release.reject(new ServiceError('UNAVAILABLE'));
     const outcomes = await Promise.allSettled(sends);
@@ -127,7 +131,7 @@ describe('the lane', () => {
       outcomes.map(({ status }) => status),
       ['rejected', 'rejected'],
     );
-    const next = lane.submit(draft('3'));
+    const next = submit(lane, draft('3'));
     await turn();
     assert.equal(store.batches.length, 2, 'what was refused is not committed');
     store.release(1);
@@ -139,10 +143,10 @@ describe('the lane', () => {
     const committed: Entry[] = [];
     const lane = laneOver(store, committed);
     const acknowledged: number[] = [];
-    const submit = (i: number) => lane.submit(draft(`${i}`)).then(() => acknowledged.push(i));
-    const sends = [submit(1)];
+    const send = (i: number) => submit(lane, draft(`${i}`)).then(() => acknowledged.push(i));
+    const sends = [send(1)];
     await turn();
-    sends.push(submit(2));
+    sends.push(send(2));
     store.release(0);
     await Promise.resolve();
     while (store.batches.length < 2) await Promise.resolve();
@@ -155,6 +159,53 @@ describe('the lane', () => {
     );
   });
 
+  it('acknowledges a large batch in slices, each in a turn of the loop and in order', async () => {
+    const store = new HeldStore();
+    const committed: Entry[] = [];
+    const lane = laneOver(store, committed);
+    const seqs: number[] = [];
+    for (let i = 0; i < 256; i++)
+      lane.submit(draft(`${i}`), { committed: ({ seq }) => seqs.push(seq), failed: assert.fail });
+    await turn();
+    assert.equal(store.batches.length, 1);
+    store.release(0);
+    const told: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      await turn();
+      told.push(seqs.length);
+      assert.equal(committed.length, seqs.length, 'told to followers before it is acknowledged');
+    }
+    assert.deepEqual(told, [0, 128, 256]);
+    assert.deepEqual(
+      seqs,
+      seqs.toSorted((a, b) => a - b),
+    );
+  });
+
+  it('waits for those who come a turn later where senders came together before, and for nobody else', async () => {
+    const store = new HeldStore();
+    const lane = laneOver(store);
+    const batch = async (...bodies: string[]) => {
+      const before = store.batches.length;
+      const sends: Promise<Outcome>[] = [];
+      for (const body of bodies) {
+        sends.push(submit(lane, draft(body)));
+        await turn();
+      }
+      for (let i = 0; i < 10; i++) await turn();
+      for (let i = before; i < store.batches.length; i++) {
+        store.release(i);
+        await turn();
+      }
+      await Promise.all(sends);
+      return store.batches.slice(before).map(({ drafts }) => drafts.map(({ body }) => body));
+    };
+    assert.deepEqual(await batch('1', '2', '3'), [['1'], ['2', '3']], 'the first was alone');
+    assert.deepEqual(await batch('4', '5', '6'), [['4', '5', '6']], 'they came together before');
+    assert.deepEqual(await batch('7'), [['7']]);
+    assert.deepEqual(await batch('8', '9'), [['8'], ['9']], 'the last one was alone');
+  });
+
   it('tells of what had been committed before, for nobody may have been told then', async () => {
     const places: unknown[] = [];
     const lane = new Lane({
@@ -164,15 +215,15 @@ describe('the lane', () => {
       onRepeated: (repeated) => places.push(...repeated),
     });
     const again = draft('again');
-    await lane.submit(again);
+    await submit(lane, again);
     assert.deepEqual(places, [{ conversation: again.conversation, seq: 7 }]);
   });
 
   it('bounds a batch by its number of drafts and by its text', async () => {
     const store = new HeldStore();
     const lane = laneOver(store);
-    const sends = Array.from({ length: 600 }, (_, i) => lane.submit(draft(String(i))));
-    const large = Array.from({ length: 40 }, () => lane.submit(draft('x'.repeat(32_000))));
+    const sends = Array.from({ length: 1_500 }, (_, i) => submit(lane, draft(String(i))));
+    const large = Array.from({ length: 40 }, () => submit(lane, draft('x'.repeat(32_000))));
     await turn();
     for (let i = 0; i < store.batches.length; i++) {
       store.release(i);
@@ -181,14 +232,14 @@ describe('the lane', () => {
     await Promise.all([...sends, ...large]);
     assert.deepEqual(
       store.batches.map((b) => b.drafts.length),
-      [512, 88 + 33, 7],
+      [512, 512, 258, 218 + 33, 7],
     );
   });
 
   it('refuses more than it can hold with OVERLOADED, and loses nothing of what it took', async () => {
     const store = new HeldStore();
     const lane = laneOver(store);
-    const sends = Array.from({ length: 50_001 }, (_, i) => lane.submit(draft(String(i))));
+    const sends = Array.from({ length: 50_001 }, (_, i) => submit(lane, draft(String(i))));
     await assert.rejects(
       sends[50_000]!,
       (error) => error instanceof ServiceError && error.reason === 'OVERLOADED',

@@ -2,6 +2,13 @@ import { ServiceError } from '#common/errors.ts';
 import type { BatchObserver, SendCounts } from './metrics.ts';
 import type { Draft, Entry, MessageStore, Outcome } from './ports.ts';
 
+/** Hears once what became of a draft. Must not throw or wait. (A promise for each of them would cost more than all checks of a send.) */
+export interface DraftListener {
+  committed(outcome: Outcome): void;
+  /** By what the store rejects with: after UNAVAILABLE it may be recorded. */
+  failed(error: unknown): void;
+}
+
 export interface LaneOptions {
   store: Pick<MessageStore, 'commit'>;
   /** Hears of every batch's new entries, in commit order, before the batch is acknowledged. Must not throw. */
@@ -14,17 +21,25 @@ export interface LaneOptions {
   observer?: BatchObserver;
 }
 
+/** Half of what waits goes at once, within these bounds: the store works on one half while the senders of the other one are told. */
+const LEAST_DRAFTS = 256;
 const MAX_BATCH_DRAFTS = 512;
 const MAX_BATCH_TEXT = 1024 * 1024;
 /** Beyond this much waiting work a send is refused: the store is slower than its senders. */
 const MAX_QUEUED_DRAFTS = 50_000;
 const MAX_QUEUED_TEXT = 64 * 1024 * 1024;
+/** Acknowledged in one turn of the event loop: the first senders go on while the last ones of a batch are told. +15 % with 32 in flight. */
+const ACKNOWLEDGED_AT_ONCE = 128;
+/** So many more turns of the loop are waited for, at most, while each of them brings more drafts, and they are few. */
+const MAX_TURNS = 8;
+const FEW_DRAFTS = 32;
 /** After a batch that took so long to fail, ms, whatever waited behind it is refused too: its senders have waited enough. */
 const LONG_MS = 1_000;
 
 /**
  * Group commit. Drafts that arrive in one turn of the event loop, or while a commit is in flight, go together in the next
- * transaction; a lone draft goes at once. One commit is in flight at a time, which orders all batches.
+ * transaction, or half of them where they are many; a lone draft goes at once where it was alone before. One commit is in flight at
+ * a time, which orders all batches.
  * The idea is that of a database's own group commit (DeWitt et al., 1984), moved in front of it.
  */
 export class Lane {
@@ -33,8 +48,10 @@ export class Lane {
   #queue: Waiting[] = [];
   #queuedText = 0;
   #isCommitting = false;
-  /** Committed batches whose turn to be acknowledged comes. */
-  #unacknowledged = 0;
+  /** The last batch held several drafts. */
+  #isShared = false;
+  /** Committed, in their order, and each in a turn of the loop. */
+  #unacknowledged: Committed[] = [];
 
   constructor(options: LaneOptions) {
     this.#options = options;
@@ -48,24 +65,34 @@ export class Lane {
 
   /**
    * Commits a draft with others. Drafts are committed in the order of the calls.
-   * @throws ServiceError OVERLOADED when too much is waiting; what the store rejects with: after UNAVAILABLE it may be recorded.
+   * @throws ServiceError OVERLOADED when too much is waiting.
    */
-  submit(draft: Draft): Promise<Outcome> {
+  submit(draft: Draft, listener: DraftListener): void {
     if (this.#queue.length >= MAX_QUEUED_DRAFTS || this.#queuedText >= MAX_QUEUED_TEXT) {
       this.#counts.refused++;
-      return Promise.reject(new ServiceError('OVERLOADED', { retryAfterMs: 500 }));
+      throw new ServiceError('OVERLOADED', { retryAfterMs: 500 });
     }
-    const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
-    this.#queue.push({ draft, resolve, reject });
+    this.#queue.push({ draft, listener });
     this.#queuedText += draft.body.length;
     if (!this.#isCommitting) this.#begin();
-    return promise;
   }
 
   #begin(): void {
     this.#isCommitting = true;
-    // Whatever else arrives in this turn of the loop joins the batch.
-    setImmediate(() => this.#commitNext());
+    this.#gather(MAX_TURNS, 0);
+  }
+
+  /**
+   * Whatever else arrives in this turn of the loop joins the batch; and where senders come together, also what comes in the next turns,
+   * while something does: else the first one to come back would be committed alone, and all others wait for it.
+   */
+  #gather(turns: number, before: number): void {
+    setImmediate(() => {
+      const { length } = this.#queue;
+      if (this.#isShared && turns > 0 && length > before && length < FEW_DRAFTS)
+        this.#gather(turns - 1, length);
+      else this.#commitNext();
+    });
   }
 
   #commitNext(): void {
@@ -75,6 +102,7 @@ export class Lane {
     }
     const batch = this.#take();
     const drafts = batch.map(({ draft }) => draft);
+    this.#isShared = batch.length > 1;
     const { store, clock, observer } = this.#options;
     const startedAt = performance.now();
     const now = clock();
@@ -89,15 +117,16 @@ export class Lane {
         const refused = clock() - now > LONG_MS ? [...batch, ...this.#takeAll()] : batch;
         this.#commitNext();
         this.#counts.failed += refused.length;
-        for (const { reject } of refused) reject(error);
+        for (const { listener } of refused) listener.failed(error);
       },
     );
   }
 
   #take(): Waiting[] {
+    const limit = Math.min(MAX_BATCH_DRAFTS, Math.max(LEAST_DRAFTS, this.#queue.length / 2));
     let count = 0;
     let text = 0;
-    while (count < this.#queue.length && count < MAX_BATCH_DRAFTS && text < MAX_BATCH_TEXT) {
+    while (count < this.#queue.length && count < limit && text < MAX_BATCH_TEXT) {
       text += this.#queue[count++]?.draft.body.length ?? 0;
     }
     this.#queuedText -= text;
@@ -109,19 +138,27 @@ export class Lane {
     return this.#queue.splice(0);
   }
 
-  /** At once where nothing waits; else a turn later, and never before an earlier batch. */
+  /** At once where nothing waits; else a turn later, and never before what was committed earlier. */
   #acknowledgeInTurn(batch: Waiting[], outcomes: Outcome[]): void {
-    if (!this.#isCommitting && this.#unacknowledged === 0) this.#acknowledge(batch, outcomes);
-    else {
-      this.#unacknowledged++;
-      setImmediate(() => {
-        this.#unacknowledged--;
-        this.#acknowledge(batch, outcomes);
-      });
+    const isFirst = this.#unacknowledged.length === 0;
+    if (isFirst && !this.#isCommitting && batch.length <= ACKNOWLEDGED_AT_ONCE) {
+      this.#acknowledge({ batch, outcomes });
+      return;
+    }
+    if (isFirst) setImmediate(() => this.#acknowledgeNext());
+    for (let from = 0; from < batch.length; from += ACKNOWLEDGED_AT_ONCE) {
+      const to = from + ACKNOWLEDGED_AT_ONCE;
+      this.#unacknowledged.push({ batch: batch.slice(from, to), outcomes: outcomes.slice(from, to) });
     }
   }
 
-  #acknowledge(batch: Waiting[], outcomes: Outcome[]): void {
+  #acknowledgeNext(): void {
+    const next = this.#unacknowledged.shift();
+    if (this.#unacknowledged.length > 0) setImmediate(() => this.#acknowledgeNext());
+    if (next !== undefined) this.#acknowledge(next);
+  }
+
+  #acknowledge({ batch, outcomes }: Committed): void {
     const entries: Entry[] = [];
     const repeated: Pick<Entry, 'conversation' | 'seq'>[] = [];
     for (const [i, { draft }] of batch.entries()) {
@@ -133,10 +170,10 @@ export class Lane {
     this.#counts.repeated += batch.length - entries.length;
     if (entries.length > 0) this.#options.onCommitted(entries);
     if (repeated.length > 0) this.#options.onRepeated?.(repeated);
-    for (const [i, { resolve, reject }] of batch.entries()) {
+    for (const [i, { listener }] of batch.entries()) {
       const outcome = outcomes[i];
-      if (outcome) resolve(outcome);
-      else reject(new Error('the store answered fewer outcomes than drafts'));
+      if (outcome) listener.committed(outcome);
+      else listener.failed(new Error('the store answered fewer outcomes than drafts'));
     }
   }
 }
@@ -148,6 +185,10 @@ function toEntry(draft: Draft, { seq, sentAt, messagesSoFar }: Outcome & { kind:
 
 interface Waiting {
   draft: Draft;
-  resolve(outcome: Outcome): void;
-  reject(error: unknown): void;
+  listener: DraftListener;
+}
+
+interface Committed {
+  batch: Waiting[];
+  outcomes: Outcome[];
 }

@@ -1,16 +1,14 @@
 import { ServiceError } from '#common/errors.ts';
 
-/** An open stream, as those see it who may have to end it. */
-export interface LiveCall extends Disposable {
-  /** Aborted with the ServiceError that the stream is to end with. */
-  readonly signal: AbortSignal;
-  end(error: ServiceError): void;
-}
+/** Old age is looked for so often in the life of a stream, and at least after so long. A timer for each would cost half a kilobyte. */
+const AGE_STEPS = 20;
+const LOOK_MS = 5_000;
 
 /** Every open stream of this node, so that a logout, a stop or old age can end them. */
 export class LiveCalls {
-  readonly #calls = new Map<string, Set<AbortController>>();
+  readonly #calls = new Set<LiveCall>();
   readonly #maxAgeMs: number;
+  #aging: NodeJS.Timeout | undefined;
   #isStopping = false;
 
   constructor(maxAgeMs: number) {
@@ -20,38 +18,81 @@ export class LiveCalls {
   /** Registers a stream of a login session. @throws ServiceError RECONNECT when this node is stopping. */
   open(sessionId: string): LiveCall {
     if (this.#isStopping) throw reconnect();
-    const calls = this.#calls.get(sessionId) ?? new Set();
-    this.#calls.set(sessionId, calls);
-    const controller = new AbortController();
-    calls.add(controller);
+    this.#aging ??= setInterval(() => this.#endOld(), Math.min(LOOK_MS, this.#maxAgeMs / AGE_STEPS)).unref();
     // A tenth more or less, so that streams that opened together do not return together.
-    const age = setTimeout(() => controller.abort(reconnect()), this.#maxAgeMs * (0.9 + Math.random() / 5));
-    return {
-      signal: controller.signal,
-      end: (error) => controller.abort(error),
-      [Symbol.dispose]: () => {
-        clearTimeout(age);
-        calls.delete(controller);
-        if (calls.size === 0 && this.#calls.get(sessionId) === calls) this.#calls.delete(sessionId);
-      },
-    };
+    const endsAt = performance.now() + this.#maxAgeMs * (0.9 + Math.random() / 5);
+    const call = new LiveCall(sessionId, endsAt, this.#calls);
+    this.#calls.add(call);
+    return call;
   }
 
   /** The login session has ended, and so do its streams. */
   endSession(sessionId: string): void {
-    for (const controller of this.#calls.get(sessionId) ?? [])
-      controller.abort(new ServiceError('SESSION_ENDED'));
+    for (const call of this.#calls)
+      if (call.sessionId === sessionId) call.end(new ServiceError('SESSION_ENDED'));
   }
 
   /** This node is going away: every stream ends with RECONNECT, and no new one opens. */
   stop(): void {
     this.#isStopping = true;
+    clearInterval(this.#aging);
     this.reconnectAll();
   }
 
   /** Every stream ends with RECONNECT, and may come back here. */
   reconnectAll(): void {
-    for (const calls of this.#calls.values()) for (const controller of calls) controller.abort(reconnect());
+    for (const call of this.#calls) call.end(reconnect());
+  }
+
+  #endOld(): void {
+    const now = performance.now();
+    for (const call of this.#calls) if (call.endsAt <= now) call.end(reconnect());
+  }
+}
+
+/** An open stream, as those see it who may have to end it. */
+export class LiveCall implements Disposable {
+  readonly sessionId: string;
+  readonly endsAt: number;
+  readonly #calls: Set<LiveCall>;
+  #reason: ServiceError | undefined;
+  #listener: ((reason: ServiceError) => void) | undefined;
+  #aborter: AbortController | undefined;
+
+  constructor(sessionId: string, endsAt: number, calls: Set<LiveCall>) {
+    this.sessionId = sessionId;
+    this.endsAt = endsAt;
+    this.#calls = calls;
+  }
+
+  /** What the stream is to end with, once it is. */
+  get reason(): ServiceError | undefined {
+    return this.#reason;
+  }
+
+  /** Only the first one counts. */
+  end(reason: ServiceError): void {
+    if (this.#reason !== undefined) return;
+    this.#reason = reason;
+    this.#listener?.(reason);
+    this.#aborter?.abort(reason);
+  }
+
+  /** Tells `listener`, the only one, when the stream is to end. */
+  onEnd(listener: (reason: ServiceError) => void): void {
+    this.#listener = listener;
+    if (this.#reason !== undefined) listener(this.#reason);
+  }
+
+  /** Aborted with the reason; made only for those who ask. */
+  get signal(): AbortSignal {
+    this.#aborter ??= new AbortController();
+    if (this.#reason !== undefined) this.#aborter.abort(this.#reason);
+    return this.#aborter.signal;
+  }
+
+  [Symbol.dispose](): void {
+    this.#calls.delete(this);
   }
 }
 

@@ -5,8 +5,8 @@ export interface Draft {
   members: readonly string[];
   sender: string;
   clientId: string;
-  /** 16 bytes over kind and body: whether a retry says the same. */
-  contentHash: Uint8Array;
+  /** 16 bytes over kind and body, in hexadecimal: whether a retry says the same. */
+  contentHash: string;
   body: string;
   /** The sender's clock, as sent. */
   clientTime: bigint;
@@ -79,6 +79,12 @@ export interface ConversationSummary {
   marks: Marks[];
 }
 
+/** What a user has not read: messages after their read marks, and how many conversations have any. */
+export interface Unread {
+  messages: number;
+  conversations: number;
+}
+
 /** What a device finds when it opens a session. */
 export interface OpenedDevice {
   /** It was never here before: its positions are the ends of its conversations. */
@@ -147,6 +153,9 @@ export interface MessageStore {
     before: { sentAt: number; id: string } | undefined,
     limit: number,
   ): Promise<ConversationSummary[]>;
+
+  /** Over all conversations of the user. */
+  unread(user: string): Promise<Unread>;
 
   /**
    * Moves cursors forward, and with them the delivered marks; one that lies behind what is stored changes nothing.

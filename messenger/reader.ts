@@ -54,8 +54,10 @@ export class Reader {
     const place = this.#place(first.conversation);
     const isNext = place.written + 1 === first.seq && !this.#behind.has(first.conversation);
     place.known = Math.max(place.known, last.seq);
-    if (this.#state === 'live' && isNext && !this.#isFull) this.#write(entries);
-    else if (place.known > place.written) {
+    if (this.#state === 'live' && isNext && !this.#isFull) {
+      place.written = last.seq;
+      if (!this.#sink.write(entries)) this.#isFull = true;
+    } else if (place.known > place.written) {
       this.#behind.add(first.conversation);
       this.#read();
     }

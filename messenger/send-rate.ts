@@ -38,13 +38,18 @@ export class SendRate {
   #tryTake(user: string): number {
     const now = this.#clock();
     const { perSecond, burst } = this.#rate;
-    const bucket = this.#buckets.get(user) ?? { level: burst, at: now };
+    const bucket = this.#buckets.get(user) ?? this.#newBucket(user, now);
     bucket.level = Math.min(burst, bucket.level + (Math.max(0, now - bucket.at) / 1000) * perSecond);
     bucket.at = now;
-    this.#buckets.set(user, bucket);
     if (bucket.level < 1) return Math.ceil(((1 - bucket.level) / perSecond) * 1000);
     bucket.level -= 1;
     return 0;
+  }
+
+  #newBucket(user: string, now: number): Bucket {
+    const bucket = { level: this.#rate.burst, at: now };
+    this.#buckets.set(user, bucket);
+    return bucket;
   }
 }
 

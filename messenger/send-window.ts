@@ -2,42 +2,47 @@ import { type ServiceError, toServiceError } from '#common/errors.ts';
 import type { Draft } from './ports.ts';
 import type { Sender, SendRequest, Sent } from './send.ts';
 
-/** Hears what becomes of one send of a stream. */
-export interface SendListener {
+/** Hears what becomes of the sends of one stream, each named by its request. Must not throw or wait. */
+export interface SendListener<Request extends SendRequest> {
   /** It is allowed and on its way to the log. */
-  admitted?(draft: Draft): void;
-  sent(sent: Sent): void;
-  refused(error: ServiceError): void;
+  admitted?(request: Request, draft: Draft): void;
+  sent(request: Request, sent: Sent): void;
+  /** With its draft where it had been admitted. */
+  refused(request: Request, error: ServiceError, draft?: Draft): void;
 }
 
 /** The sends of one stream: admitted and committed in their order, with a bound on how many are on their way. */
-export class SendWindow {
+export class SendWindow<Request extends SendRequest> {
+  readonly #user: string;
   readonly #sender: Sender;
   readonly #limit: number;
+  readonly #listener: SendListener<Request>;
   #inFlight = 0;
   #waiting: (() => void)[] = [];
 
-  constructor(sender: Sender, limit: number) {
+  constructor(user: string, sender: Sender, limit: number, listener: SendListener<Request>) {
+    this.#user = user;
     this.#sender = sender;
     this.#limit = limit;
+    this.#listener = listener;
   }
 
   /**
    * Takes a send. Undefined when the next one may follow at once; else a promise that fulfils when it may: this one is admitted or
    * refused then, and perhaps not yet committed.
    */
-  send(user: string, request: SendRequest, listener: SendListener): Promise<void> | undefined {
-    if (this.#inFlight >= this.#limit) return this.#sendLater(user, request, listener);
+  send(request: Request): Promise<void> | undefined {
+    if (this.#inFlight >= this.#limit) return this.#sendLater(request);
     this.#inFlight++;
     try {
-      const draft = this.#sender.admit(user, request);
-      if (!(draft instanceof Promise)) return this.#commit(draft, listener);
+      const draft = this.#sender.admit(this.#user, request);
+      if (!(draft instanceof Promise)) return this.#commit(request, draft);
       return draft.then(
-        (admitted) => this.#commit(admitted, listener),
-        (thrown: unknown) => this.#refuse(thrown, listener),
+        (admitted) => this.#commit(request, admitted),
+        (thrown: unknown) => this.#refuse(request, toServiceError(thrown)),
       );
     } catch (thrown) {
-      return this.#refuse(thrown, listener);
+      return this.#refuse(request, toServiceError(thrown));
     }
   }
 
@@ -46,24 +51,24 @@ export class SendWindow {
     while (this.#inFlight > 0) await this.#someLeft();
   }
 
-  async #sendLater(user: string, request: SendRequest, listener: SendListener): Promise<void> {
+  async #sendLater(request: Request): Promise<void> {
     while (this.#inFlight >= this.#limit) await this.#someLeft();
-    await this.send(user, request, listener);
+    await this.send(request);
   }
 
-  #commit(draft: Draft, listener: SendListener): undefined {
-    listener.admitted?.(draft);
-    this.#sender.commit(draft).then(
-      (sent) => {
-        listener.sent(sent);
+  #commit(request: Request, draft: Draft): undefined {
+    this.#listener.admitted?.(request, draft);
+    this.#sender.commit(draft, {
+      sent: (sent) => {
+        this.#listener.sent(request, sent);
         this.#leave();
       },
-      (thrown: unknown) => this.#refuse(thrown, listener),
-    );
+      refused: (error) => this.#refuse(request, error, draft),
+    });
   }
 
-  #refuse(thrown: unknown, listener: SendListener): undefined {
-    listener.refused(toServiceError(thrown));
+  #refuse(request: Request, error: ServiceError, draft?: Draft): undefined {
+    this.#listener.refused(request, error, draft);
     this.#leave();
   }
 
@@ -73,6 +78,6 @@ export class SendWindow {
 
   #leave(): void {
     this.#inFlight--;
-    for (const resolve of this.#waiting.splice(0)) resolve();
+    if (this.#waiting.length > 0) for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { v7 as uuidv7 } from 'uuid';
-import { type FieldViolation, invalidField, ServiceError } from '#common/errors.ts';
+import { type FieldViolation, invalidField, ServiceError, toServiceError } from '#common/errors.ts';
 import { canonicalUsername } from '#common/username.ts';
 import { directConversation, requireMember } from './conversation-id.ts';
 import type { Lane } from './lane.ts';
@@ -31,6 +31,12 @@ export interface Sent {
   isRetry: boolean;
 }
 
+/** Hears once what became of a send. Must not throw or wait. */
+export interface SendAnswer {
+  sent(sent: Sent): void;
+  refused(error: ServiceError): void;
+}
+
 export interface SenderOptions {
   lane: Lane;
   store: Pick<MessageStore, 'exists'>;
@@ -51,9 +57,10 @@ export class Sender {
     this.#options = options;
   }
 
-  /** Checks and commits one message; fulfils after its commit. @throws what `admit` and `commit` do. */
+  /** Checks and commits one message; fulfils after its commit. @throws what `admit` does, and what `commit` refuses with. */
   async send(sender: string, request: SendRequest): Promise<Sent> {
-    return this.commit(await this.admit(sender, request));
+    const draft = await this.admit(sender, request);
+    return new Promise((sent, refused) => this.commit(draft, { sent, refused }));
   }
 
   /**
@@ -86,11 +93,18 @@ export class Sender {
   }
 
   /**
-   * Commits an admitted draft, together with others. Calls commit in their order.
-   * @throws ServiceError CLIENT_ID_REUSED when the id stands for other content, with the original's place; what the lane throws.
+   * Commits an admitted draft, together with others. Calls commit in their order. It is refused with CLIENT_ID_REUSED, and the original's
+   * place, when the id stands for other content; with OVERLOADED; or with what the store says: after UNAVAILABLE it may be recorded.
    */
-  commit(draft: Draft): Promise<Sent> {
-    return this.#options.lane.submit(draft).then((outcome) => acknowledge(draft, outcome));
+  commit(draft: Draft, answer: SendAnswer): void {
+    try {
+      this.#options.lane.submit(draft, {
+        committed: (outcome) => acknowledge(draft, outcome, answer),
+        failed: (error) => answer.refused(toServiceError(error)),
+      });
+    } catch (thrown) {
+      answer.refused(toServiceError(thrown));
+    }
   }
 
   /** First contact asks the directory; whoever is in a conversation already need not be asked for. */
@@ -102,9 +116,9 @@ export class Sender {
   }
 }
 
-/** What tells a retry from another message: 16 bytes over the entry's kind and its text. */
-export function contentHash(body: string): Uint8Array {
-  return hash('sha256', `message\0${body}`, 'buffer').subarray(0, 16);
+/** What tells a retry from another message: 16 bytes over the entry's kind and its text, as text, which costs a third of a Buffer. */
+export function contentHash(body: string): string {
+  return hash('sha256', `message\0${body}`, 'hex').slice(0, 32);
 }
 
 /** The members of the conversation that the request means: those of `conversation`, or the sender and `friend`. */
@@ -115,7 +129,8 @@ function recipients(sender: string, { friend, conversation }: SendRequest): stri
   if (conversation === '') {
     if (friend === '') throw invalidField('friend', 'must name the recipient');
     const name = canonicalUsername(friend, 'friend');
-    return name === sender ? [sender] : [sender, name].sort();
+    if (name === sender) return [sender];
+    return sender < name ? [sender, name] : [name, sender];
   }
   return requireMember(sender, conversation);
 }
@@ -143,11 +158,12 @@ function isLongerThan(text: string, codePoints: number): boolean {
   return count > codePoints;
 }
 
-function acknowledge({ conversation, clientId }: Draft, outcome: Outcome): Sent {
+function acknowledge({ conversation, clientId }: Draft, outcome: Outcome, answer: SendAnswer): void {
   const { seq, sentAt } = outcome;
   const isRetry = outcome.kind === 'duplicate';
-  if (!isRetry || outcome.isSameContent) return { conversation, seq, clientId, sentAt, isRetry };
-  throw new ServiceError('CLIENT_ID_REUSED', {
-    metadata: { conversation, client_id: clientId, seq: String(seq), sent_at: String(sentAt) },
-  });
+  if (!isRetry || outcome.isSameContent) answer.sent({ conversation, seq, clientId, sentAt, isRetry });
+  else {
+    const metadata = { conversation, client_id: clientId, seq: String(seq), sent_at: String(sentAt) };
+    answer.refused(new ServiceError('CLIENT_ID_REUSED', { metadata }));
+  }
 }

@@ -49,8 +49,12 @@ export interface MessengerOverrides {
   wrapStore?: (store: MessageStore) => MessageStore;
 }
 
-/** Streams that open or catch up ask the store so often at the same time. */
-const ARRIVALS_AT_ONCE = 16;
+/**
+ * Streams that open or catch up ask the store so often at the same time: with few, whoever talks on while thousands come back waits less
+ * (5 times its usual p99 with 2, 10 and more with 4), and all are back as soon. Measured with the store on
+ * the same machine.
+ */
+const ARRIVALS_AT_ONCE = 2;
 
 /**
  * Starts the messenger. It listens before its database is there, and is healthy from then on. Disposing drains it: streams are told to

@@ -1,55 +1,57 @@
 import { type ServiceError, toServiceError } from '#common/errors.ts';
-import type { Entry } from './ports.ts';
+import type { Draft, Entry } from './ports.ts';
 import type { Sender, SendRequest, Sent } from './send.ts';
 import type { SendRate } from './send-rate.ts';
-import { SendWindow } from './send-window.ts';
+import { type SendListener, SendWindow } from './send-window.ts';
 
-/** Hears what becomes of one send. */
-export interface SendAnswer {
+/** How a stream answers its sends. Must not throw or wait. */
+export interface StreamAnswers {
   /** Whether the answer stands for the entry, which then is not delivered on this stream as well. */
-  isForEntry(conversation: string): boolean;
-  sent(sent: Sent): void;
-  refused(error: ServiceError): void;
+  isForEntry(request: SendRequest, conversation: string): boolean;
+  sent(request: SendRequest, sent: Sent): void;
+  refused(request: SendRequest, error: ServiceError): void;
 }
 
 /** The sends of a stream that also receives: rated, in their order, and known again when their entries come by. */
-export class StreamSends {
+export class StreamSends implements SendListener<SendRequest> {
   readonly #user: string;
   readonly #rate: SendRate;
-  readonly #window: SendWindow;
+  readonly #answers: StreamAnswers;
+  readonly #window: SendWindow<SendRequest>;
   /** The client ids of sends that are answered rather than delivered, with their conversation. */
   readonly #answered = new Map<string, string>();
 
-  constructor(user: string, sender: Sender, rate: SendRate, inFlight: number) {
+  constructor(user: string, sender: Sender, rate: SendRate, inFlight: number, answers: StreamAnswers) {
     this.#user = user;
     this.#rate = rate;
-    this.#window = new SendWindow(sender, inFlight);
+    this.#answers = answers;
+    this.#window = new SendWindow(user, sender, inFlight, this);
   }
 
   /** Undefined when the next send may follow at once; else a promise that fulfils when it may. */
-  send(request: SendRequest, answer: SendAnswer): Promise<void> | undefined {
+  send(request: SendRequest): Promise<void> | undefined {
     try {
       this.#rate.take(this.#user);
     } catch (thrown) {
-      answer.refused(toServiceError(thrown));
+      this.#answers.refused(request, toServiceError(thrown));
       return undefined;
     }
-    let clientId = '';
-    return this.#window.send(this.#user, request, {
-      admitted: (draft) => {
-        clientId = draft.clientId;
-        if (answer.isForEntry(draft.conversation)) this.#answered.set(clientId, draft.conversation);
-      },
-      sent: (sent) => {
-        // No entry comes of a retry.
-        if (sent.isRetry) this.#answered.delete(clientId);
-        answer.sent(sent);
-      },
-      refused: (error) => {
-        this.#answered.delete(clientId);
-        answer.refused(error);
-      },
-    });
+    return this.#window.send(request);
+  }
+
+  admitted(request: SendRequest, { clientId, conversation }: Draft): void {
+    if (this.#answers.isForEntry(request, conversation)) this.#answered.set(clientId, conversation);
+  }
+
+  sent(request: SendRequest, sent: Sent): void {
+    // No entry comes of a retry.
+    if (sent.isRetry) this.#answered.delete(sent.clientId);
+    this.#answers.sent(request, sent);
+  }
+
+  refused(request: SendRequest, error: ServiceError, draft?: Draft): void {
+    if (draft !== undefined) this.#answered.delete(draft.clientId);
+    this.#answers.refused(request, error);
   }
 
   /** Whether this stream has sent the entry itself, and its answer stands for it. True once. */

@@ -57,6 +57,7 @@ export async function openMysqlStore({ url, log, clock }: MysqlStoreOptions): Pr
     entries: (ranges, maxEntries) => reader.entries(ranges, maxEntries),
     entriesBefore: (conversation, seq, limit) => reader.entriesBefore(conversation, seq, limit),
     conversations: (user, before, limit) => reader.conversations(user, before, limit),
+    unread: (user) => reader.unread(user),
     snapshot: (after, limit) => reader.snapshot(after, limit),
     saveCursors: (cursors) => marks.saveCursors(cursors),
     markRead: (reads) => marks.markRead(reads),

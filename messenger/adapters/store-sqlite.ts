@@ -26,6 +26,7 @@ export async function openSqliteStore(folder: string): Promise<MessageStore & As
     entries: reader.entries,
     entriesBefore: reader.entriesBefore,
     conversations: reader.conversations,
+    unread: reader.unread,
     journal: reader.journal,
     journalEnd: reader.journalEnd,
     snapshot: reader.snapshot,

@@ -170,6 +170,15 @@ export function messageStoreContract(name: string, open: () => Promise<OpenedSto
       assert.deepEqual([await unread('ada'), await unread('bob')], [1, 0]);
     });
 
+    it('counts what is unread in all conversations together', async () => {
+      assert.deepEqual(await store().unread('bob'), { messages: 0, conversations: 0 });
+      await store().commit([draft('ada', 'bob', 'a'), draft('ada', 'bob', 'b'), draft('cyd', 'bob', 'c')], 5);
+      assert.deepEqual(await store().unread('bob'), { messages: 3, conversations: 2 });
+      await store().markRead([{ user: 'bob', conversation: 'bob:cyd', seq: 1 }]);
+      assert.deepEqual(await store().unread('bob'), { messages: 2, conversations: 1 });
+      assert.deepEqual(await store().unread('ada'), { messages: 0, conversations: 0 });
+    });
+
     it('tells how far the furthest device is, when that moves', async () => {
       await store().commit(
         ['a', 'b'].map((text) => draft('ada', 'bob', text)),

@@ -41,13 +41,18 @@ export function toChatMessage({
 }
 
 /** The sender's own message, given back with its place in the log. */
-export function toAcknowledgement(message: ChatMessage, { conversation, seq, sentAt }: Sent): ChatMessage {
-  return { ...message, conversation, seq: BigInt(seq), sentAt: BigInt(sentAt), error: undefined };
+export function toAcknowledgement(request: SendRequest, { conversation, seq, sentAt }: Sent): ChatMessage {
+  return { ...toRequest(request), conversation, seq: BigInt(seq), sentAt: BigInt(sentAt) };
 }
 
 /** The sender's own message, given back with why it was refused. */
-export function toRefusal(message: ChatMessage, error: ServiceError): ChatMessage {
-  return { ...message, seq: 0n, sentAt: 0n, error: toRpcStatus(error) };
+export function toRefusal(request: SendRequest, error: ServiceError): ChatMessage {
+  return { ...toRequest(request), error: toRpcStatus(error) };
+}
+
+function toRequest({ user, friend, conversation, body, clientId, clientTime }: SendRequest): ChatMessage {
+  const asked = { user, friend, conversation, message: body, clientId, timestamp: clientTime };
+  return { ...asked, seq: 0n, sentAt: 0n, error: undefined };
 }
 
 export function toResponse({ conversation, seq, clientId, sentAt }: Sent): ChatMessageResponse {

@@ -9,8 +9,9 @@ import type { Sender } from '../send.ts';
 import type { SendRate } from '../send-rate.ts';
 import { callerOf } from './callers.ts';
 import { toResponse, toSendRequest } from './chat-message.ts';
+import { decodedByUs } from './decoding.ts';
 import { liveChat } from './live-chat.ts';
-import { decodedByUs, unary } from './methods.ts';
+import { unary } from './methods.ts';
 import { streamMessage } from './stream-message.ts';
 
 export interface ChatServiceOptions {

@@ -10,7 +10,8 @@ import {
 import type { CommitFeed } from '../commit-feed.ts';
 import type { LiveCalls } from '../live-calls.ts';
 import type { JournalPage } from '../ports.ts';
-import { decodedByUs, endWith, incoming } from './methods.ts';
+import { decodedByUs } from './decoding.ts';
+import { eachRequest, endWith } from './methods.ts';
 import { Outbox } from './outbox.ts';
 
 export interface CommitFeedOptions {
@@ -41,31 +42,25 @@ async function serve(call: Call, { feed, liveCalls }: CommitFeedOptions): Promis
   const stopped = new AbortController();
   call.on('cancelled', () => stopped.abort());
   const signal = AbortSignal.any([stopped.signal, live.signal]);
-  const requests = incoming<FollowRequest>(call);
-  const first = await requests.next();
-  if (first.done) return void call.end();
-  const { reader, cursor } = first.value;
-  if (reader === '') throw invalidField('reader', 'must name the reader');
+  let reader: string | undefined;
+  const sending = Promise.withResolvers<void>();
+  const taking = eachRequest<FollowRequest>(call, (request) => {
+    if (reader !== undefined) return feed.acknowledge(reader, request.cursor);
+    if (request.reader === '') throw invalidField('reader', 'must name the reader');
+    reader = request.reader;
+    send(call, feed.follow(request.cursor, signal)).then(sending.resolve, sending.reject);
+    return undefined;
+  });
 
   // Either ends the call: the reader by its half-close, we by stopping.
-  await Promise.race([
-    takeAcknowledgements(requests, (place) => feed.acknowledge(reader, place)),
-    send(call, feed.follow(cursor, signal)),
-  ]);
+  await Promise.race([taking, sending.promise]);
   stopped.abort();
   live.signal.throwIfAborted();
   call.end();
 }
 
-async function takeAcknowledgements(
-  requests: AsyncGenerator<FollowRequest>,
-  acknowledge: (cursor: string) => Promise<void>,
-): Promise<void> {
-  for await (const { cursor } of requests) await acknowledge(cursor);
-}
-
 async function send(call: Call, pages: AsyncIterable<JournalPage>): Promise<void> {
-  const outbox = new Outbox<FollowResponse>(call, { limit: PAGES_IN_FLIGHT, onRoom() {} });
+  const outbox = new Outbox<FollowResponse>(call, PAGES_IN_FLIGHT);
   for await (const { commits, cursor } of pages) {
     outbox.write({
       commits: commits.map((c) => ({ ...c, lastSeq: BigInt(c.lastSeq), sentAt: BigInt(c.sentAt) })),

@@ -15,11 +15,12 @@ import { pageSize, readPageToken, writePageToken } from '../paging.ts';
 import type { Entry, MessageStore } from '../ports.ts';
 import type { ReadMarks } from '../read-marks.ts';
 import { callerOf } from './callers.ts';
+import { decodedByUs } from './decoding.ts';
 import { toConversation, toWireEntry, toWireMarks } from './encode.ts';
-import { decodedByUs, unary } from './methods.ts';
+import { unary } from './methods.ts';
 
 export interface ConversationsOptions {
-  store: Pick<MessageStore, 'conversations' | 'entries' | 'entriesBefore' | 'exists'>;
+  store: Pick<MessageStore, 'conversations' | 'unread' | 'entries' | 'entriesBefore' | 'exists'>;
   readMarks: ReadMarks;
   log: Log;
 }
@@ -34,6 +35,10 @@ export function addConversationsService(
       listConversations(store, callerOf(call).username, request),
     ),
     listEntries: unary(log, (request, call) => listEntries(store, callerOf(call).username, request)),
+    countUnread: unary(log, async (_request, call) => {
+      const { messages, conversations } = await store.unread(callerOf(call).username);
+      return { messages: BigInt(messages), conversations: BigInt(conversations) };
+    }),
     markRead: unary(log, async ({ conversation, seq }, call) => {
       const marks = await readMarks.move({ user: callerOf(call).username, conversation, seq: Number(seq) });
       return { marks: toWireMarks(marks) };

@@ -8,8 +8,8 @@ import { ImplicitAcks, type Place } from '../implicit-acks.ts';
 import type { LiveCall } from '../live-calls.ts';
 import type { Entry } from '../ports.ts';
 import { Reader, type Sink } from '../reader.ts';
-import type { Sent } from '../send.ts';
-import { StreamSends } from '../stream-sends.ts';
+import type { SendRequest, Sent } from '../send.ts';
+import { type StreamAnswers, StreamSends } from '../stream-sends.ts';
 import { callerOf } from './callers.ts';
 import {
   isAcknowledgement,
@@ -20,8 +20,8 @@ import {
   toSendRequest,
 } from './chat-message.ts';
 import type { ChatServiceOptions } from './chat-service.ts';
-import { endWith, incoming, interruption, isCancelled } from './methods.ts';
-import { Outbox } from './outbox.ts';
+import { eachRequest, endWith, interruption, isCancelled } from './methods.ts';
+import { Outbox, type OutboxOwner } from './outbox.ts';
 
 type Call = ServerDuplexStream<ChatMessage, ChatMessage>;
 
@@ -46,7 +46,7 @@ async function serve(call: Call, options: ChatServiceOptions): Promise<void> {
   }
 }
 
-class ChatStream implements Listener, Sink {
+class ChatStream implements Listener, Sink, StreamAnswers, OutboxOwner {
   readonly user: string;
   readonly device: string;
   readonly #call: Call;
@@ -69,12 +69,8 @@ class ChatStream implements Listener, Sink {
     this.#live = live;
     this.#options = options;
     this.#reader = new Reader(options.store, this);
-    this.#outbox = new Outbox(call, {
-      limit: WRITES_IN_FLIGHT,
-      onRoom: () => this.#reader.resume(),
-      onFull: () => options.onWindowFull(),
-    });
-    this.#sends = new StreamSends(this.user, options.sender, options.rate, SENDS_IN_FLIGHT);
+    this.#outbox = new Outbox(call, WRITES_IN_FLIGHT, this);
+    this.#sends = new StreamSends(this.user, options.sender, options.rate, SENDS_IN_FLIGHT, this);
   }
 
   /** Serves the stream to its end. Throws what it is to end with, unless the client ended it. */
@@ -86,7 +82,7 @@ class ChatStream implements Listener, Sink {
       await cursors.save();
       this.#reader.start(await store.positions(this.user, this.device));
       const end = await Promise.race([this.#takeFrames(), interrupted]);
-      if (end === 'half-closed') await this.#endCleanly();
+      if (end === 'half-closed') await Promise.race([this.#endCleanly(), interrupted]);
     } finally {
       this.#reader.close();
       await this.#sends.empty();
@@ -107,10 +103,36 @@ class ChatStream implements Listener, Sink {
 
   write(entries: Entry[]): boolean {
     for (const entry of entries) {
+      const { conversation, seq } = entry;
       if (this.#isWanted(entry)) this.#outbox.write(toChatMessage(entry));
-      this.#outbox.afterWrites(() => this.#implicitAcks.writtenOut(entry, this.#options.clock()));
+      this.#outbox.afterWrites(conversation, () =>
+        this.#implicitAcks.writtenOut({ conversation, seq }, this.#options.clock()),
+      );
     }
     return this.#outbox.hasRoom;
+  }
+
+  /** A note to oneself without a client id has no answer: the entry itself comes back, as it did in the first app. */
+  isForEntry({ clientId }: SendRequest, conversation: string): boolean {
+    return clientId !== '' || !isNoteToSelf(conversation);
+  }
+
+  /** The first app knows no answers: it gets none, because it sends no client id. */
+  sent(request: SendRequest, sent: Sent): void {
+    if (request.clientId !== '') this.#outbox.write(toAcknowledgement(request, sent));
+  }
+
+  refused(request: SendRequest, error: ServiceError): void {
+    if (request.clientId === '') this.#live.end(error);
+    else this.#outbox.write(toRefusal(request, error));
+  }
+
+  onRoom(): void {
+    this.#reader.resume();
+  }
+
+  onFull(): void {
+    this.#options.onWindowFull();
   }
 
   caughtUp(): void {
@@ -123,14 +145,7 @@ class ChatStream implements Listener, Sink {
 
   /** Until the half-close, and until what came before it is answered and what was missed is written. */
   async #takeFrames(): Promise<'half-closed'> {
-    for await (const frame of incoming<ChatMessage>(this.#call)) {
-      if (this.#live.signal.aborted) break;
-      this.#moveImplicitly(this.#implicitAcks.frameReceived(this.#options.clock()));
-      if (isAcknowledgement(frame)) this.#acknowledge(frame);
-      else if (!isHeartbeat(frame)) await this.#send(frame);
-      // A client that does not read its answers is not read either.
-      await this.#outbox.room();
-    }
+    await eachRequest<ChatMessage>(this.#call, (frame) => this.#take(frame));
     await this.#sends.empty();
     await this.#caughtUp.promise;
     return 'half-closed';
@@ -139,28 +154,22 @@ class ChatStream implements Listener, Sink {
   async #endCleanly(): Promise<void> {
     this.#reader.close();
     await this.#outbox.flushed();
-    if (await isCancelled(this.#call)) return;
+    if ((await isCancelled(this.#call)) || this.#live.reason !== undefined) return;
     this.#moveImplicitly(this.#implicitAcks.endedCleanly());
     await this.#options.cursors.save();
     this.#call.end();
   }
 
-  #send(frame: ChatMessage): Promise<void> | undefined {
-    return this.#sends.send(toSendRequest(frame), {
-      isForEntry: (conversation) => hasAnswer(frame, conversation),
-      sent: (sent) => this.#answer(frame, sent),
-      refused: (error) => this.#refuse(frame, error),
-    });
-  }
-
-  /** The first app knows no answers: it gets none, because it sends no client id. */
-  #answer(frame: ChatMessage, sent: Sent): void {
-    if (frame.clientId !== '') this.#outbox.write(toAcknowledgement(frame, sent));
-  }
-
-  #refuse(frame: ChatMessage, error: ServiceError): void {
-    if (frame.clientId === '') this.#live.end(error);
-    else this.#outbox.write(toRefusal(frame, error));
+  /** Undefined where it is done at once, as most is; else a promise that fulfils when the next frame may come. */
+  #take(frame: ChatMessage): Promise<void> | undefined {
+    if (this.#live.reason !== undefined) return undefined;
+    this.#moveImplicitly(this.#implicitAcks.frameReceived(this.#options.clock()));
+    let sending: Promise<void> | undefined;
+    if (isAcknowledgement(frame)) this.#acknowledge(frame);
+    else if (!isHeartbeat(frame)) sending = this.#sends.send(toSendRequest(frame));
+    // A client that does not read its answers is not read either.
+    if (sending !== undefined) return sending.then(() => this.#outbox.room());
+    return this.#outbox.hasRoom ? undefined : this.#outbox.room();
   }
 
   #acknowledge({ conversation, seq }: ChatMessage): void {
@@ -191,11 +200,6 @@ class ChatStream implements Listener, Sink {
 function deviceOf({ metadata }: Call): string {
   const [device = ''] = metadata.get('chatterbox-device').map(String);
   return `chat/${device === '' ? '' : deviceName(device, 'chatterbox-device')}`;
-}
-
-/** A note to oneself without a client id has no answer: the entry itself comes back, as it did in the first app. */
-function hasAnswer({ clientId }: ChatMessage, conversation: string): boolean {
-  return clientId !== '' || !isNoteToSelf(conversation);
 }
 
 function isNoteToSelf(conversation: string): boolean {

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server as Door, type Socket } from 'node:net';
 import { Server, ServerCredentials, type ServerInterceptor } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import { addReflection } from './reflection.ts';
@@ -21,6 +23,8 @@ export interface GrpcServerOptions {
 
 /** How long calls in flight may still take when the server stops. */
 const STOP_MS = 5_000;
+/** Connections that the kernel keeps until we take them: grpc-js, listening itself, has 511, and thousands may come back at once. */
+const BACKLOG = 4_096;
 
 /** Listens, with limits where grpc-js has none of its own, and with health and reflection. */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
@@ -38,29 +42,32 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   health.addToServer(server);
   if (options.hasReflection) addReflection(server);
   options.addServices(server);
-  const port = await listen(server, `${options.host}:${options.port}`);
+  const { injectConnection } = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const sockets = new Set<Socket>();
+  const door = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    injectConnection(socket);
+  });
+  const { host } = options;
+  door.listen({ host, port: options.port, backlog: BACKLOG });
+  await once(door, 'listening');
   return {
-    address: `${options.host}:${port}`,
+    address: `${host}:${(door.address() as AddressInfo).port}`,
     serve: () => health.setStatus('', 'SERVING'),
     drain: () => health.setStatus('', 'NOT_SERVING'),
-    [Symbol.asyncDispose]: () => stop(server),
+    [Symbol.asyncDispose]: () => stop(server, door, sockets),
   };
 }
 
-function listen(server: Server, address: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) =>
-      error ? reject(error) : resolve(port),
-    );
-  });
-}
-
-function stop(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    const cut = setTimeout(() => server.forceShutdown(), STOP_MS);
-    server.tryShutdown(() => {
-      clearTimeout(cut);
-      resolve();
-    });
-  });
+/** Connections end with their last call, and the door with its last connection; grpc-js does not wait for those that it was given. */
+async function stop(server: Server, door: Door, sockets: ReadonlySet<Socket>): Promise<void> {
+  const cut = setTimeout(() => {
+    for (const socket of sockets) socket.destroy();
+  }, STOP_MS);
+  const closed = once(door, 'close');
+  door.close();
+  server.tryShutdown(() => {});
+  await closed;
+  clearTimeout(cut);
 }

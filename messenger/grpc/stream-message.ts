@@ -2,11 +2,12 @@ import type { handleClientStreamingCall, ServerReadableStream } from '@grpc/grpc
 import type { ServiceError } from '#common/errors.ts';
 import { toRpcStatus } from '#common/grpc/status.ts';
 import type { ChatMessage, ChatMessageResponse } from '#proto/org/harshit/messenger/chat/messages.ts';
-import { SendWindow } from '../send-window.ts';
+import type { SendRequest } from '../send.ts';
+import { type SendListener, SendWindow } from '../send-window.ts';
 import { callerOf } from './callers.ts';
 import { toResponse, toSendRequest } from './chat-message.ts';
 import type { ChatServiceOptions } from './chat-service.ts';
-import { failureOf, incoming } from './methods.ts';
+import { eachRequest, failureOf } from './methods.ts';
 
 type Call = ServerReadableStream<ChatMessage, ChatMessageResponse>;
 
@@ -34,43 +35,41 @@ async function takeAll(
 ): Promise<ChatMessageResponse> {
   const { username, sessionId } = callerOf(call);
   using live = liveCalls.open(sessionId);
-  const window = new SendWindow(sender, SENDS_IN_FLIGHT);
   const tally = new Tally();
+  const window = new SendWindow(username, sender, SENDS_IN_FLIGHT, tally);
   const ended = Promise.withResolvers<never>();
-  live.signal.addEventListener('abort', () => ended.reject(live.signal.reason));
+  live.onEnd(ended.reject);
 
   const takeEach = async () => {
     let index = 0;
-    for await (const message of incoming<ChatMessage>(call)) {
+    await eachRequest<ChatMessage>(call, async (message) => {
       await rate.wait(username, live.signal);
-      if (live.signal.aborted) break;
-      await window.send(username, toSendRequest(message), tally.listener(index++, message.clientId));
-    }
+      if (live.reason === undefined) await window.send({ ...toSendRequest(message), index: index++ });
+    });
     await window.empty();
     return tally.response;
   };
   return Promise.race([takeEach(), ended.promise]);
 }
 
+type Numbered = SendRequest & { index: number };
+
 /** Counts what becomes of a stream's messages. */
-class Tally {
+class Tally implements SendListener<Numbered> {
   readonly response = {
     ...toResponse({ conversation: '', seq: 0, clientId: '', sentAt: 0, isRetry: false }),
     committed: 0,
   };
 
-  listener(index: number, clientId: string) {
+  sent(): void {
+    this.response.committed++;
+  }
+
+  refused({ index, clientId }: Numbered, error: ServiceError): void {
     const { response } = this;
-    return {
-      sent: () => {
-        response.committed++;
-      },
-      refused: (error: ServiceError) => {
-        response.failed++;
-        response.deliveryStatus = false;
-        const isListed = response.failures.length < LISTED_FAILURES;
-        if (isListed) response.failures.push({ index, clientId, error: toRpcStatus(error) });
-      },
-    };
+    response.failed++;
+    response.deliveryStatus = false;
+    const isListed = response.failures.length < LISTED_FAILURES;
+    if (isListed) response.failures.push({ index, clientId, error: toRpcStatus(error) });
   }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { status } from '@grpc/grpc-js';
 import { after, before, it } from 'mocha';
+import { eventually } from '../outside/eventually.ts';
 import {
   Chat,
   chatStub,
@@ -451,15 +452,3 @@ onEverySystem('chatting', (start) => {
     return entries;
   }
 });
-
-/** Feeds between services take a moment; asks again until it holds, for two seconds at most. */
-async function eventually(check: () => Promise<void>): Promise<void> {
-  for (let tries = 0; ; tries++) {
-    try {
-      return await check();
-    } catch (error) {
-      if (tries === 40) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-}

@@ -30,6 +30,7 @@ describe('every door', () => {
     SendMessagesGRPC: async (token) => codeOf((await new Chat(chatStub(system.url), { token }).ended).code),
     ListConversations: (token) =>
       grpc(unary(conversationsStub(system.url), 'ListConversations', {}, { token })),
+    CountUnread: (token) => grpc(unary(conversationsStub(system.url), 'CountUnread', {}, { token })),
     ListEntries: (token) =>
       grpc(unary(conversationsStub(system.url), 'ListEntries', { conversation: 'ada:bob' }, { token })),
   };

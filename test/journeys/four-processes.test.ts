@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { after, before, describe, it } from 'mocha';
 import { Processes } from '../../scripts/processes.ts';
+import { eventually } from '../outside/eventually.ts';
 import { Chat, chatStub, detailsOf, failure, unary } from '../outside/grpc.ts';
 import { type Account, call, passwordOf, register } from '../outside/http.ts';
 
@@ -54,10 +55,7 @@ describe('four services as processes', function () {
     system.start('userinfo');
     await system.untilMissing();
     const expected = new Date(Number(sent_at)).toISOString();
-    for (let tries = 0; tries < 50 && (await lastChat()) !== expected; tries++) {
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    assert.equal(await lastChat(), expected);
+    await eventually(async () => assert.equal(await lastChat(), expected));
   });
 
   it('with the authenticator stopped whoever is logged in chats on, and logging in answers 503', async () => {

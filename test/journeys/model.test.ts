@@ -38,6 +38,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ do: 'restart' as const }) },
 );
 
+const BEGINS_WITHIN_MS = 30_000;
+
 /** One device: what it has seen over all its streams, and what it sent. */
 class Device {
   readonly account: Account;
@@ -126,11 +128,16 @@ onEverySystem('whatever people and their devices do', (start) => {
 
   it('every device ends with the same logs, nothing missing, nothing twice within a stream', async function () {
     this.timeout(120_000);
-    await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), play), {
+    const began = performance.now();
+    // What has begun is played to its end, also on a slow machine.
+    const playInTime = async (steps: Step[]) => {
+      if (performance.now() - began < BEGINS_WITHIN_MS) await play(steps);
+    };
+    await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), playInTime), {
       numRuns: 20,
       endOnFailure: true,
-      interruptAfterTimeLimit: 30_000,
     });
+    assert.ok(runs > 0);
   });
 
   async function play(steps: Step[]): Promise<void> {

@@ -190,9 +190,12 @@ onEverySystem('a session', (start) => {
     for (const text of ['1', '2', '3']) await send(ada, bob, text);
     const unread = async (who: Account) =>
       (await unary(conversationsStub(system.url), 'ListConversations', {}, who)).conversations[0].unread;
+    const total = (who: Account) => unary(conversationsStub(system.url), 'CountUnread', {}, who);
     assert.deepEqual([await unread(ada), await unread(bob)], ['0', '3']);
+    assert.deepEqual(await total(bob), { messages: '3', conversations: '1' });
     await send(bob, ada, '4');
     assert.deepEqual([await unread(ada), await unread(bob)], ['1', '0']);
+    assert.deepEqual(await total(bob), { messages: '0', conversations: '0' });
   });
 
   it('is ended by a newer session of its device, and told why', async () => {

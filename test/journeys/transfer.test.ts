@@ -11,6 +11,7 @@ import { newDatabase, type TestDatabase } from '../../common/mysql/fixtures/data
 import { startEmbedded } from '../../scripts/embedded.ts';
 import { Processes } from '../../scripts/processes.ts';
 import { emptyNeo4j, MYSQL, NEO4J, withoutEngine } from '../outside/engines.ts';
+import { eventually } from '../outside/eventually.ts';
 import {
   chatStub,
   conversationsStub,
@@ -119,8 +120,21 @@ function moving(server: string, neo4j: string): void {
       await phone.until(({ pong }) => pong !== null);
       await phone.end();
       await send('ada', 'bob', 'while the phone was away');
-      const many = Array.from({ length: MANY }, (_, i) => ({ friend: 'eve', message: `number ${i}` }));
+      const many = Array.from({ length: MANY - 1 }, (_, i) => ({ friend: 'eve', message: `number ${i}` }));
       await streamAll(chatStub(url), many, person('dan'));
+      const { sent_at } = await send('dan', 'eve', 'the last');
+      await untilLastChatted(url, person('dan'), new Date(Number(sent_at)).toISOString());
+    }
+
+    /** Contacts follow the messages a little later. */
+    async function untilLastChatted(url: string, { username, token }: Account, time: string): Promise<void> {
+      await eventually(async () => {
+        const { body } = await call(url, 'GET', `/chat?userid=${username}`, { token });
+        assert.ok(
+          body.contact_list_.some(({ lastChat }: { lastChat: string }) => lastChat === time),
+          `nobody was chatted with at ${time}`,
+        );
+      });
     }
 
     /** What everybody is shown, on every door. */

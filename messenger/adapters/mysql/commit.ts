@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { isDuplicate } from '#common/mysql/errors.ts';
-import type { Tx } from '#common/mysql/open.ts';
-import { type Sql, sql } from '#common/mysql/sql.ts';
+import { hex, type Sql, sql } from '#common/mysql/sql.ts';
+import type { Tx } from '#common/mysql/transaction.ts';
 import {
   clientIdKey,
   commitsOf,
@@ -52,7 +52,7 @@ export class Committer {
           const known = isCertain ? undefined : this.#remembered(conversations);
           plan = await planBatch(tx, drafts, conversations, known, now);
           if (known === undefined) this.#learn(plan, conversations);
-          return toPlanned(plan, now);
+          return toPlanned(plan, conversations, now);
         },
         again: (error) => runs === 1 && isDuplicate(error),
       });
@@ -110,22 +110,26 @@ async function planBatch(
   return planCommit(drafts, heads, new Map(), now);
 }
 
-function toPlanned(plan: Plan, now: number): Planned<Outcome[]> {
+function toPlanned(plan: Plan, conversations: Conversations, now: number): Planned<Outcome[]> {
   if (plan.entries.length === 0) return { result: plan.outcomes, writes: [], news: undefined };
   return {
     result: plan.outcomes,
-    writes: writes(plan, now),
+    writes: writes(plan, conversations, now),
     news: { commits: commitsOf(plan), marks: [] },
   };
 }
 
-type Conversations = Map<string, { key: Uint8Array; members: readonly string[] }>;
+/** By their ids, in the order of their keys. `value`: the key as it stands in SQL. */
+type Conversations = Map<string, { key: Uint8Array; value: Sql; members: readonly string[] }>;
 
 /** In the order of their keys: every batch locks in that order, so two of them do not wait for each other. */
 function byKey(drafts: Draft[]): Conversations {
   const found: Conversations = new Map();
-  for (const { conversation, members } of drafts)
-    if (!found.has(conversation)) found.set(conversation, { key: conversationKey(conversation), members });
+  for (const { conversation, members } of drafts) {
+    if (found.has(conversation)) continue;
+    const key = conversationKey(conversation);
+    found.set(conversation, { key, value: hex(keyText(key)), members });
+  }
   return new Map([...found].sort(([, a], [, b]) => Buffer.compare(a.key, b.key)));
 }
 
@@ -165,7 +169,7 @@ async function findOriginals(
     clientId,
   ]);
   const [rows] =
-    await tx.run(sql`SELECT k, sender, client_id AS clientId, seq, sent_at AS sentAt, content_hash AS contentHash
+    await tx.run(sql`SELECT k, sender, client_id AS clientId, seq, sent_at AS sentAt, LOWER(HEX(content_hash)) AS contentHash
                      FROM entry FORCE INDEX (entry_client_id) WHERE (k, sender, client_id) IN (${taken})`);
   const ids = new Map(Array.from(conversations, ([id, { key }]) => [keyText(key), id]));
   return new Map(
@@ -181,16 +185,18 @@ function takeHeads(heads: Map<string, Head>, rows: unknown[] = []): void {
   for (const { id, ...head } of rows as (Head & { id: string })[]) if (head.lastSeq > 0) heads.set(id, head);
 }
 
-function writes(plan: Plan, now: number): Sql[] {
+function writes(plan: Plan, conversations: Conversations, now: number): Sql[] {
   // In key order, like everybody locks them.
-  const heads = Array.from(plan.heads, ([id, head]) => ({ key: conversationKey(id), id, ...head }))
-    .sort((a, b) => Buffer.compare(a.key, b.key))
-    .map(({ key, id, members, lastSeq, messagesSoFar, lastSentAt }) => {
-      return [key, id, JSON.stringify(members), lastSeq, messagesSoFar, lastSentAt, now];
-    });
+  const changed = Array.from(conversations, ([id, { value }]) => ({ id, value, head: plan.heads.get(id) }));
+  const heads = changed.flatMap(({ id, value, head }) => {
+    if (head === undefined) return [];
+    const { members, lastSeq, messagesSoFar, lastSentAt } = head;
+    return [[value, id, JSON.stringify(members), lastSeq, messagesSoFar, lastSentAt, now]];
+  });
   const entries = plan.entries.map((e) => {
-    const key = conversationKey(e.conversation);
-    return [key, e.seq, e.sender, e.clientId, e.contentHash, e.sentAt, e.clientTime, e.messagesSoFar, e.body];
+    const { value: key } = conversations.get(e.conversation) as { value: Sql };
+    const hash = hex(e.contentHash);
+    return [key, e.seq, e.sender, e.clientId, hash, e.sentAt, e.clientTime, e.messagesSoFar, e.body];
   });
   return [
     sql`INSERT INTO conversation (k, id, members, last_seq, messages_so_far, last_sent_at, created_at) VALUES ${heads}

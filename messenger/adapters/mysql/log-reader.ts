@@ -1,7 +1,7 @@
 import type { Mysql } from '#common/mysql/open.ts';
 import { type Sql, sql } from '#common/mysql/sql.ts';
 import { conversationKey } from '../../conversation-id.ts';
-import type { Commit, ConversationSummary, Entry, Marks, Position, Range } from '../../ports.ts';
+import type { Commit, ConversationSummary, Entry, Marks, Position, Range, Unread } from '../../ports.ts';
 import { EntryPage, type EntryRow, toEntry } from '../entry-page.ts';
 
 /** How much is read ahead of what fits: little where there are many conversations. */
@@ -73,6 +73,15 @@ export class LogReader {
     if (rows.length === 0) return [];
     const marks = await this.#marks(rows.map(({ k }) => k));
     return rows.map((row) => toSummary(row, marks.get(row.id) ?? []));
+  }
+
+  async unread(user: string): Promise<Unread> {
+    const [unread] = await this.#mysql.query<Unread>(sql`
+      SELECT CAST(COALESCE(SUM(unread), 0) AS SIGNED) AS messages, COUNT(*) AS conversations FROM (
+        SELECT c.messages_so_far - m.read_messages AS unread FROM member m JOIN conversation c ON c.k = m.k
+        WHERE m.user = ${user}
+      ) each_one WHERE unread > 0`);
+    return unread ?? { messages: 0, conversations: 0 };
   }
 
   async snapshot(afterConversation: string, limit: number): Promise<Commit[]> {

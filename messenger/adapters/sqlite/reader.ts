@@ -11,6 +11,7 @@ import type {
   MessageStore,
   Position,
   Range,
+  Unread,
 } from '../../ports.ts';
 import { EntryPage, type EntryRow, toEntry } from '../entry-page.ts';
 import { MIGRATIONS, POSITIONS } from './schema.ts';
@@ -74,6 +75,10 @@ export class SqliteReader implements Sync<ReaderPort> {
     }));
   }
 
+  unread(user: string): Unread {
+    return this.#sql.unread.get(user) as unknown as Unread;
+  }
+
   journal(cursor: string, limit: number): JournalPage | undefined {
     const batch = cursor === '' ? Number.NaN : Number(cursor);
     const { first, last } = this.#sql.journalEnds.get() as { first: number; last: number };
@@ -135,6 +140,11 @@ function prepare(db: DatabaseSync) {
         ORDER BY c.last_sent_at DESC, c.id DESC LIMIT ?
       ) page JOIN entry e ON e.key = page.key AND e.seq = page.lastSeq
       ORDER BY page.last_sent_at DESC, page.id DESC`),
+    unread: sql(`
+      SELECT coalesce(sum(unread), 0) AS messages, count(*) AS conversations FROM (
+        SELECT c.messages_so_far - m.read_messages AS unread FROM member m JOIN conversation c ON c.key = m.key
+        WHERE m.user = ?
+      ) WHERE unread > 0`),
     journalEnds: sql('SELECT coalesce(min(batch), 1) AS first, coalesce(max(batch), 0) AS last FROM journal'),
     journal: sql('SELECT batch, commits FROM journal WHERE batch > ? ORDER BY batch LIMIT ?'),
     snapshot:

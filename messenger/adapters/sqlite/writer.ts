@@ -148,7 +148,7 @@ export class SqliteWriter implements Sync<WriterPort> {
         e.seq,
         e.sender,
         e.clientId,
-        e.contentHash,
+        Buffer.from(e.contentHash, 'hex'),
         e.sentAt,
         e.clientTime,
         e.messagesSoFar,
@@ -167,7 +167,7 @@ function prepare(db: DatabaseSync) {
   return {
     head: sql(`SELECT last_seq AS lastSeq, messages_so_far AS messagesSoFar, last_sent_at AS lastSentAt
                FROM conversation WHERE key = ?`),
-    original: sql(`SELECT seq, sent_at AS sentAt, content_hash AS contentHash FROM entry
+    original: sql(`SELECT seq, sent_at AS sentAt, lower(hex(content_hash)) AS contentHash FROM entry
                    WHERE key = ? AND sender = ? AND client_id = ?`),
     create:
       sql(`INSERT INTO conversation (key, id, members, last_seq, messages_so_far, last_sent_at, created_at)

@@ -59,6 +59,16 @@ export interface ListEntriesResponse {
   nextPageToken: string;
 }
 
+export interface CountUnreadRequest {
+}
+
+export interface CountUnreadResponse {
+  /** Messages after the caller's read marks. */
+  messages: bigint;
+  /** Conversations with any of them. */
+  conversations: bigint;
+}
+
 export interface MarkReadRequest {
   /** The conversation's id. */
   conversation: string;
@@ -365,6 +375,104 @@ export const ListEntriesResponse: MessageFns<ListEntriesResponse> = {
   },
 };
 
+function createBaseCountUnreadRequest(): CountUnreadRequest {
+  return {};
+}
+
+export const CountUnreadRequest: MessageFns<CountUnreadRequest> = {
+  encode(_: CountUnreadRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CountUnreadRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCountUnreadRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCountUnreadResponse(): CountUnreadResponse {
+  return { messages: 0n, conversations: 0n };
+}
+
+export const CountUnreadResponse: MessageFns<CountUnreadResponse> = {
+  encode(message: CountUnreadResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.messages !== 0n) {
+      if (BigInt.asIntN(64, message.messages) !== message.messages) {
+        throw new globalThis.Error("value provided for field message.messages of type int64 too large");
+      }
+      writer.uint32(8).int64(message.messages);
+    }
+    if (message.conversations !== 0n) {
+      if (BigInt.asIntN(64, message.conversations) !== message.conversations) {
+        throw new globalThis.Error("value provided for field message.conversations of type int64 too large");
+      }
+      writer.uint32(16).int64(message.conversations);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CountUnreadResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCountUnreadResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.messages = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.conversations = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseMarkReadRequest(): MarkReadRequest {
   return { conversation: "", seq: 0n };
 }
@@ -634,6 +742,16 @@ export const ConversationsServiceService = {
     responseSerialize: (value: ListEntriesResponse): Buffer => Buffer.from(ListEntriesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListEntriesResponse => ListEntriesResponse.decode(value),
   },
+  /** How much the caller has not read, in all conversations together. */
+  countUnread: {
+    path: "/chatterbox.v1.ConversationsService/CountUnread" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CountUnreadRequest): Buffer => Buffer.from(CountUnreadRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CountUnreadRequest => CountUnreadRequest.decode(value),
+    responseSerialize: (value: CountUnreadResponse): Buffer => Buffer.from(CountUnreadResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CountUnreadResponse => CountUnreadResponse.decode(value),
+  },
   /** Moves the caller's read mark forward. A mark behind the stored one changes nothing. */
   markRead: {
     path: "/chatterbox.v1.ConversationsService/MarkRead" as const,
@@ -651,6 +769,8 @@ export interface ConversationsServiceServer extends UntypedServiceImplementation
   listConversations: handleUnaryCall<ListConversationsRequest, ListConversationsResponse>;
   /** The entries of one conversation, from any place in either direction. */
   listEntries: handleUnaryCall<ListEntriesRequest, ListEntriesResponse>;
+  /** How much the caller has not read, in all conversations together. */
+  countUnread: handleUnaryCall<CountUnreadRequest, CountUnreadResponse>;
   /** Moves the caller's read mark forward. A mark behind the stored one changes nothing. */
   markRead: handleUnaryCall<MarkReadRequest, MarkReadResponse>;
 }
@@ -687,6 +807,22 @@ export interface ConversationsServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListEntriesResponse) => void,
+  ): ClientUnaryCall;
+  /** How much the caller has not read, in all conversations together. */
+  countUnread(
+    request: CountUnreadRequest,
+    callback: (error: ServiceError | null, response: CountUnreadResponse) => void,
+  ): ClientUnaryCall;
+  countUnread(
+    request: CountUnreadRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: CountUnreadResponse) => void,
+  ): ClientUnaryCall;
+  countUnread(
+    request: CountUnreadRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: CountUnreadResponse) => void,
   ): ClientUnaryCall;
   /** Moves the caller's read mark forward. A mark behind the stored one changes nothing. */
   markRead(

@@ -35,7 +35,7 @@ export interface FollowResponse {
   cursor: string;
 }
 
-/** What one batch did to one conversation. */
+/** Where a conversation is after the batches that a response tells of. */
 export interface Commit {
   conversation: string;
   lastSeq: bigint;
@@ -250,8 +250,9 @@ export const Commit: MessageFns<Commit> = {
 export type CommitFeedServiceService = typeof CommitFeedServiceService;
 export const CommitFeedServiceService = {
   /**
-   * Every committed batch from a cursor on, and then live. The first request names the reader and its cursor,
-   * each later one acknowledges a cursor: what lies behind all readers' cursors is forgotten.
+   * What was committed from a cursor on, and then live: where each conversation is, not each batch. The first
+   * request names the reader and its cursor, each later one acknowledges a cursor: what lies behind all readers'
+   * cursors is forgotten.
    * A reader without a cursor, or one that was away too long, first gets a snapshot of all conversations.
    * Delivery is at least once; reading a batch twice must do no harm.
    */
@@ -268,8 +269,9 @@ export const CommitFeedServiceService = {
 
 export interface CommitFeedServiceServer extends UntypedServiceImplementation {
   /**
-   * Every committed batch from a cursor on, and then live. The first request names the reader and its cursor,
-   * each later one acknowledges a cursor: what lies behind all readers' cursors is forgotten.
+   * What was committed from a cursor on, and then live: where each conversation is, not each batch. The first
+   * request names the reader and its cursor, each later one acknowledges a cursor: what lies behind all readers'
+   * cursors is forgotten.
    * A reader without a cursor, or one that was away too long, first gets a snapshot of all conversations.
    * Delivery is at least once; reading a batch twice must do no harm.
    */
@@ -278,8 +280,9 @@ export interface CommitFeedServiceServer extends UntypedServiceImplementation {
 
 export interface CommitFeedServiceClient extends Client {
   /**
-   * Every committed batch from a cursor on, and then live. The first request names the reader and its cursor,
-   * each later one acknowledges a cursor: what lies behind all readers' cursors is forgotten.
+   * What was committed from a cursor on, and then live: where each conversation is, not each batch. The first
+   * request names the reader and its cursor, each later one acknowledges a cursor: what lies behind all readers'
+   * cursors is forgotten.
    * A reader without a cursor, or one that was away too long, first gets a snapshot of all conversations.
    * Delivery is at least once; reading a batch twice must do no harm.
    */

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'mocha';
+import { openSqliteStore } from './adapters/store-sqlite.ts';
+import { CommitFeed } from './commit-feed.ts';
+import type { JournalPage, MessageStore } from './ports.ts';
+import { contentHash } from './send.ts';
+
+describe('the commit feed', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'chatterbox-'));
+  let store: MessageStore & AsyncDisposable;
+  let feed: CommitFeed;
+  before(async () => {
+    store = await openSqliteStore(folder);
+    feed = new CommitFeed({ store, clock: Date.now, pauses: { quietMs: 1, busyMs: 1 } });
+  });
+  after(async () => {
+    await store[Symbol.asyncDispose]();
+    rmSync(folder, { recursive: true });
+  });
+
+  async function commit(conversation: string, body: string): Promise<void> {
+    const members = conversation.split(':');
+    const [sender = ''] = members;
+    const draft = { conversation, members, sender, body, clientId: body, clientTime: 0n };
+    await store.commit([{ ...draft, contentHash: contentHash(body) }], Date.now());
+    feed.notify();
+  }
+
+  it('tells once where a conversation is to which several batches wrote, and then of what comes', async () => {
+    const begin = await store.journalEnd();
+    await commit('ada:bob', '1');
+    await commit('ada:eve', '2');
+    await commit('ada:bob', '3');
+    const stop = new AbortController();
+    const pages = feed.follow(begin, stop.signal);
+    const told = async () =>
+      ((await pages.next()).value as JournalPage).commits.map((c) => [c.conversation, c.lastSeq]);
+    assert.deepEqual(await told(), [
+      ['ada:bob', 2],
+      ['ada:eve', 1],
+    ]);
+    const next = told();
+    await commit('ada:eve', '4');
+    assert.deepEqual(await next, [['ada:eve', 2]]);
+    stop.abort();
+    await pages.return(undefined);
+  });
+
+  it('tells the furthest place of a conversation, in whatever order nodes have noted their commits', async () => {
+    const at = (lastSeq: number) => ({
+      conversation: 'ada:bob',
+      lastSeq,
+      sentAt: 1,
+      members: ['ada', 'bob'],
+    });
+    const shared = { ...store, journal: async () => ({ commits: [at(6), at(5)], cursor: '2' }) };
+    const pages = new CommitFeed({ store: shared, clock: Date.now }).follow('1', AbortSignal.abort());
+    assert.equal((await pages.next()).value, undefined, 'nothing is told when nobody listens any more');
+    const stop = new AbortController();
+    const told = await new CommitFeed({ store: shared, clock: Date.now }).follow('1', stop.signal).next();
+    stop.abort();
+    assert.deepEqual(told.value, { commits: [at(6)], cursor: '2' });
+  });
+});
