@@ -12,7 +12,9 @@ import { adminOf, isPaused, needs } from './world/engines.ts';
 import { Senders } from './world/senders.ts';
 
 const CONNECTIONS = 16;
-const TRIES = 50;
+/** Long texts, so that a transaction takes its messenger long enough to be met in the middle. */
+const TEXT_LENGTH = 8_000;
+const TRIES = 100;
 /** Longer than any transaction of a messenger that runs. */
 const HELD_MS = 300;
 /** Left after two seconds; its locks are taken from it after four; then the rest of what waited. */
@@ -34,7 +36,7 @@ describe('a messenger that stands still in the middle of a transaction', functio
 
   it('holds up the others in its conversation for seconds, and fails no call', async () => {
     const [ada, bob] = await Promise.all([register(system.url, 'ada'), register(system.url, 'bob')]);
-    await using senders = new Senders(Array(CONNECTIONS).fill(system.url), ada, bob.username);
+    await using senders = new Senders(Array(CONNECTIONS).fill(system.url), ada, bob.username, TEXT_LENGTH);
     await senders.nextAck(5_000);
     await pauseHoldingLocks();
     try {

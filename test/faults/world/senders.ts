@@ -21,12 +21,15 @@ export class Senders implements AsyncDisposable {
   readonly sends: Send[] = [];
   readonly #account: Account;
   readonly #friend: string;
+  readonly #textLength: number;
   readonly #running: Promise<unknown>;
   #isOver = false;
 
-  constructor(urls: readonly string[], account: Account, friend: string) {
+  /** `textLength`: at least so many characters. */
+  constructor(urls: readonly string[], account: Account, friend: string, textLength = 0) {
     this.#account = account;
     this.#friend = friend;
+    this.#textLength = textLength;
     this.#running = Promise.all(urls.map((url) => this.#pour(url)));
   }
 
@@ -52,7 +55,7 @@ export class Senders implements AsyncDisposable {
   async #pour(url: string): Promise<void> {
     const stub = chatStub(url);
     while (!this.#isOver) {
-      this.sends.push(await send(stub, this.#account, this.#friend, randomUUID()));
+      this.sends.push(await send(stub, this.#account, this.#friend, randomUUID(), this.#textLength));
       await delay(PAUSE_MS);
     }
     stub.close();
@@ -64,15 +67,16 @@ export class Senders implements AsyncDisposable {
   }
 }
 
-/** Its text is its client id. */
+/** Its text is its client id, with spaces up to `textLength`. */
 export async function send(
   stub: ReturnType<typeof chatStub>,
   { token }: Account,
   friend: string,
   clientId: string,
+  textLength = 0,
 ): Promise<Send> {
   const beganAt = performance.now();
-  const message = { friend, message: clientId, client_id: clientId };
+  const message = { friend, message: clientId.padEnd(textLength), client_id: clientId };
   try {
     const { seq } = await unary(stub, 'SendMessage', message, { token });
     return { clientId, beganAt, endedAt: performance.now(), seq: Number(seq) };
