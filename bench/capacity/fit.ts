@@ -22,7 +22,7 @@ export function fitBatchTime(measured: readonly { size: number; rate: number }[]
 
 /** Of our adapter, from the floors of a run. Undefined where they were not measured. */
 export function batchTimeOf(figures: Figures, store: string): BatchTime | undefined {
-  const measured = [1, 100, 512].flatMap((size) => {
+  const measured = [1, 10, 100, 512].flatMap((size) => {
     const rate = figures.rate(`store, our adapter, batches of ${size}`, store, 'floor');
     return rate === undefined ? [] : [{ size, rate }];
   });

@@ -62,7 +62,7 @@ function draft(pair: number, bodyBytes: number): Draft {
     members,
     sender: `a${pair}`,
     clientId: uuidv7(),
-    contentHash: new Uint8Array(16),
+    contentHash: '00'.repeat(16),
     body: 'x'.repeat(bodyBytes),
     clientTime: 0n,
   };

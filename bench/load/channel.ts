@@ -2,7 +2,7 @@ import { check } from './load.ts';
 
 /**
  * One direction between two people: what was sent, acknowledged and delivered, in numbers that must agree at the end. Both ends live in
- * the load generator; each text carries its number and when it was sent.
+ * the load generator; each text carries its number.
  */
 export class Channel {
   readonly #name: string;
@@ -14,6 +14,8 @@ export class Channel {
   #lastAcked = 0;
   #lastReceived = 0;
   #firstAcked = Number.POSITIVE_INFINITY;
+  /** When those on their way were sent, by their numbers. */
+  readonly #sentAt = new Map<number, number>();
 
   constructor(from: string, to: string) {
     this.#name = `${from} to ${to}`;
@@ -21,7 +23,8 @@ export class Channel {
 
   /** The next text, of so many bytes. */
   text(bytes: number, now: number): string {
-    return `${++this.#sent} ${now} `.padEnd(bytes, 'x');
+    this.#sentAt.set(++this.#sent, now);
+    return `${this.#sent} `.padEnd(bytes, 'x');
   }
 
   acknowledge(wireSeq: bigint): void {
@@ -37,14 +40,16 @@ export class Channel {
   /** Returns when it was sent. */
   deliver(wireSeq: bigint, text: string): number {
     const seq = Number(wireSeq);
-    const [number, sentAt] = text.split(' ', 2);
+    const number = Number.parseInt(text, 10);
+    const sentAt = this.#sentAt.get(number) ?? Number.NaN;
+    this.#sentAt.delete(number);
     if (seq <= this.#lastReceived) check(false, `${this.#name}: ${seq} comes after ${this.#lastReceived}`);
-    if (Number(number) !== this.#received + 1)
+    if (number !== this.#received + 1)
       check(false, `${this.#name}: message ${number} comes after ${this.#received}`);
     this.#lastReceived = seq;
     this.#received++;
     this.#receivedSum += seq;
-    return Number(sentAt);
+    return sentAt;
   }
 
   get isSettled(): boolean {

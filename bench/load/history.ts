@@ -1,12 +1,9 @@
-import { credentials, Metadata } from '@grpc/grpc-js';
-import {
-  ConversationsServiceClient,
-  type ListEntriesRequest,
-  type ListEntriesResponse,
-} from '#proto/chatterbox/v1/conversations.ts';
+import { credentials } from '@grpc/grpc-js';
+import { ConversationsServiceClient, type ListEntriesResponse } from '#proto/chatterbox/v1/conversations.ts';
 import { check, type LoadResult, type Person, type Phases } from './load.ts';
 import type { Timing } from './meter.ts';
 import { Samples } from './samples.ts';
+import { answerOf, metadataOf, STUB_OPTIONS } from './stubs.ts';
 
 export interface HistoryParams extends Timing {
   person: Person;
@@ -19,9 +16,8 @@ const PAGE = 50;
 /** Pages of history from both ends and the middle of conversations, one call after the other. */
 export async function runHistory(params: HistoryParams, phases: Phases): Promise<LoadResult> {
   const { person, conversations, warmUpSeconds, seconds } = params;
-  const stub = new ConversationsServiceClient(person.address, credentials.createInsecure());
-  const metadata = new Metadata();
-  metadata.set('authorization', `Bearer ${person.token}`);
+  const stub = new ConversationsServiceClient(person.address, credentials.createInsecure(), STUB_OPTIONS);
+  const metadata = metadataOf(person);
   const places = Object.entries(conversations).flatMap(([of, { id, entries }]) =>
     placesOf(id, entries).map(({ name, ...place }) => ({
       ...place,
@@ -34,7 +30,9 @@ export async function runHistory(params: HistoryParams, phases: Phases): Promise
     while (performance.now() < end)
       for (const { request, first, samples: kept } of places) {
         const began = performance.now();
-        const { entries } = await list(stub, metadata, request);
+        const { entries } = await answerOf<ListEntriesResponse>((done) =>
+          stub.listEntries(request, metadata, done),
+        );
         if (isMeasured) kept.add(performance.now() - began);
         const seqs = entries.map(({ seq }) => Number(seq)).sort((a, b) => a - b);
         check(seqs.length === PAGE && seqs.every((seq, i) => seq === first + i), 'a page is whole');
@@ -69,14 +67,4 @@ function placesOf(conversation: string, entries: number) {
     { name: 'middle', first: middle - PAGE, request: { ...whole, beforeSeq: BigInt(middle) } },
     { name: 'oldest', first: 1, request: whole },
   ];
-}
-
-function list(
-  stub: ConversationsServiceClient,
-  metadata: Metadata,
-  request: ListEntriesRequest,
-): Promise<ListEntriesResponse> {
-  return new Promise((resolve, reject) => {
-    stub.listEntries(request, metadata, (error, answer) => (error ? reject(error) : resolve(answer)));
-  });
 }

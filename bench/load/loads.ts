@@ -1,4 +1,5 @@
 import { runBursts } from './bursts.ts';
+import { runBystanders } from './bystanders.ts';
 import { runCatchUp } from './catch-up.ts';
 import { runCrowd } from './crowd.ts';
 import { runEchoStreams } from './echo-streams.ts';
@@ -18,6 +19,7 @@ export const LOADS = {
   poisson: runPoisson,
   crowd: runCrowd,
   bursts: runBursts,
+  bystanders: runBystanders,
   streams: runStreams,
   unary: runUnary,
   idle: runIdle,

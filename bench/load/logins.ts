@@ -1,9 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { login } from '../../test/outside/http.ts';
 import type { LoadResult, Phases } from './load.ts';
-import { keepSending, type PairsParams, pairsOf } from './pairs.ts';
-import { openAll, settleAll } from './talker.ts';
-import { Windows } from './windows.ts';
+import type { PairsParams } from './pairs.ts';
+import { talkOn } from './talk-on.ts';
 
 export interface LoginsParams extends PairsParams {
   /** `http://host:port` of the gateway. */
@@ -14,15 +13,8 @@ export interface LoginsParams extends PairsParams {
 
 /** A load of messages, alone and then beside a stream of logins. */
 export async function runLogins(params: LoginsParams, phases: Phases): Promise<LoadResult> {
-  const { people, inFlight, bodyBytes, warmUpSeconds, seconds, url, accounts } = params;
-  const windows = new Windows();
-  const talkers = await openAll(people, { meter: windows, bodyBytes });
-  const clock = { end: Number.POSITIVE_INFINITY };
-  const writing = Promise.all(
-    pairsOf(talkers).flatMap(([from, to]) =>
-      Array.from({ length: inFlight }, () => keepSending(from, () => to, clock)),
-    ),
-  );
+  const { warmUpSeconds, seconds, url, accounts } = params;
+  const { windows, stop } = await talkOn(params);
   await delay(warmUpSeconds * 1000);
   phases.begin();
   windows.enter('alone');
@@ -41,9 +33,7 @@ export async function runLogins(params: LoginsParams, phases: Phases): Promise<L
   windows.leave();
   phases.end();
   const logins = (await Promise.all(loggingIn)).reduce((sum, count) => sum + count, 0);
-  clock.end = performance.now();
-  await writing;
-  await settleAll(talkers);
+  await stop();
   const [alone, beside] = [windows.percentiles('alone'), windows.percentiles('beside logins')];
   return {
     rate: windows.rate('beside logins'),

@@ -1,10 +1,11 @@
-import { type ClientDuplexStream, credentials, Metadata, type StatusObject } from '@grpc/grpc-js';
+import { type ClientDuplexStream, credentials, type StatusObject } from '@grpc/grpc-js';
 import {
   type SessionRequest,
   type SessionResponse,
   SessionServiceClient,
 } from '#proto/chatterbox/v1/session.ts';
 import type { Person } from './load.ts';
+import { metadataOf, STUB_OPTIONS } from './stubs.ts';
 
 export interface RawSession {
   call: ClientDuplexStream<SessionRequest, SessionResponse>;
@@ -22,7 +23,7 @@ export function frame(part: Partial<SessionRequest>): SessionRequest {
 
 export function newStub(address: string): SessionServiceClient {
   return new SessionServiceClient(address, credentials.createInsecure(), {
-    'grpc.use_local_subchannel_pool': 1,
+    ...STUB_OPTIONS,
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.max_reconnect_backoff_ms': 1_000,
   });
@@ -30,14 +31,12 @@ export function newStub(address: string): SessionServiceClient {
 
 /** A session on a connection of its own that acknowledges nothing and does not come back: what comes is the caller's to look at. */
 export function openRaw(
-  { address, token }: Person,
+  person: Person,
   device: string,
   onFrame: (frame: SessionResponse) => void = () => {},
-  stub: SessionServiceClient = newStub(address),
+  stub: SessionServiceClient = newStub(person.address),
 ): RawSession {
-  const metadata = new Metadata();
-  metadata.set('authorization', `Bearer ${token}`);
-  const call = stub.session(metadata);
+  const call = stub.session(metadataOf(person));
   const ended = new Promise<StatusObject>((resolve) => call.on('status', resolve));
   const { promise: caughtUp, resolve, reject } = Promise.withResolvers<void>();
   caughtUp.catch(() => {});

@@ -3,31 +3,23 @@ import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Entry } from '#proto/chatterbox/v1/entries.ts';
 import { check, type LoadResult, type Person, type Phases } from './load.ts';
-import type { Timing } from './meter.ts';
-import { keepSending, pairsOf } from './pairs.ts';
 import { inTurns, newStub, openRaw } from './raw-session.ts';
-import { openAll, settleAll } from './talker.ts';
-import { Windows } from './windows.ts';
 
-export interface StormParams extends Timing {
+export interface StormParams {
   /** Who is cut. */
   people: Person[];
   /** What each of them has missed, which they never acknowledge: it comes again with each session. */
   missedConversations: number;
   missedEach: number;
-  /** Pairs that go on meanwhile, one message in flight. */
-  others: Person[];
-  bodyBytes: number;
 }
 
 const OPENED_AT_ONCE = 50;
 const FIRST_BACKOFF_MS = 100;
 const LONGEST_BACKOFF_MS = 2_000;
 
-/** All connections of many sessions break at once; all come back and resume, while others go on talking. */
+/** All connections of many sessions break at once; all come back and resume. Waits before the cut, and when they are back. */
 export async function runStorm(params: StormParams, phases: Phases): Promise<LoadResult> {
-  const { people, others, warmUpSeconds, seconds, bodyBytes } = params;
-  const windows = new Windows();
+  const { people } = params;
   const sockets = new Set<Socket>();
   const collect = (message: unknown) => sockets.add((message as { socket: Socket }).socket);
 
@@ -41,34 +33,15 @@ export async function runStorm(params: StormParams, phases: Phases): Promise<Loa
   });
   unsubscribe('net.client.socket', collect);
 
-  const talkers = await openAll(others, { meter: windows, bodyBytes });
-  const clock = { end: Number.POSITIVE_INFINITY };
-  const writing = Promise.all(pairsOf(talkers).map(([from, to]) => keepSending(from, () => to, clock)));
-  await delay(warmUpSeconds * 1000);
+  await phases.wait('cut');
   phases.begin();
-  windows.enter('before');
-  await delay(seconds * 1000);
-
-  windows.enter('storm');
   const cutAt = performance.now();
   for (const socket of sockets) socket.destroy();
   await Promise.all(ends);
   const backAt = await Promise.all(people.map((person, i) => comeBack(person, stubs[i], params)));
-  windows.leave();
   phases.end();
-  clock.end = performance.now();
-  await writing;
-  await settleAll(talkers);
-  const [before, storm] = [windows.percentiles('before'), windows.percentiles('storm')];
-  return {
-    acknowledged: storm,
-    figures: {
-      'all caught up after, s': (Math.max(...backAt) - cutAt) / 1000,
-      'others p99 before, ms': before.p99,
-      'others p99 during, ms': storm.p99,
-      'p99 during to before': storm.p99 / before.p99,
-    },
-  };
+  await phases.wait('back');
+  return { figures: { 'all caught up after, s': (Math.max(...backAt) - cutAt) / 1000 } };
 }
 
 /** Tries until it is caught up, with growing pauses of full jitter. Fulfils with when it was. */

@@ -1,10 +1,12 @@
-import { credentials, Metadata } from '@grpc/grpc-js';
+import { credentials } from '@grpc/grpc-js';
 import { type ChatMessage, ChatServiceClient } from '#proto/org/harshit/messenger/chat/messages.ts';
 import { Channel } from './channel.ts';
+import { chatMessage } from './chat-message.ts';
 import { orderedId } from './client-id.ts';
 import { check, type LoadResult, type Person, type Phases } from './load.ts';
 import { Meter } from './meter.ts';
 import { type PairsParams, pairsOf } from './pairs.ts';
+import { metadataOf, STUB_OPTIONS } from './stubs.ts';
 
 /** The same pairs on the first Chatterbox's stream: a frame for each message. */
 export async function runStreams(params: PairsParams, phases: Phases): Promise<LoadResult> {
@@ -28,7 +30,7 @@ async function openPair(from: Person, to: Person, inFlight: number, bodyBytes: n
     const clientId = orderedId();
     const now = performance.now();
     sentAt.set(clientId, now);
-    writer.write(message(to.username, channel.text(bodyBytes, now), clientId));
+    writer.write(chatMessage(to.username, channel.text(bodyBytes, now), clientId));
   };
   const finishIfDone = () => {
     if (performance.now() >= meter.end && channel.isSettled) done.resolve();
@@ -59,29 +61,10 @@ async function openPair(from: Person, to: Person, inFlight: number, bodyBytes: n
   };
 }
 
-async function openStream({ address, token }: Person) {
-  const stub = new ChatServiceClient(address, credentials.createInsecure(), {
-    'grpc.use_local_subchannel_pool': 1,
-  });
-  const metadata = new Metadata();
-  metadata.set('authorization', `Bearer ${token}`);
-  metadata.set('chatterbox-device', `bench-${orderedId()}`);
-  const call = stub.sendMessagesGrpc(metadata);
+async function openStream(person: Person) {
+  const stub = new ChatServiceClient(person.address, credentials.createInsecure(), STUB_OPTIONS);
+  const call = stub.sendMessagesGrpc(metadataOf(person, { 'chatterbox-device': `bench-${orderedId()}` }));
   call.on('end', () => stub.close());
   await new Promise((resolve, reject) => call.once('metadata', resolve).once('error', reject));
   return call;
-}
-
-function message(friend: string, text: string, clientId: string): ChatMessage {
-  return {
-    user: '',
-    friend,
-    message: text,
-    timestamp: 0n,
-    clientId,
-    conversation: '',
-    seq: 0n,
-    sentAt: 0n,
-    error: undefined,
-  };
 }

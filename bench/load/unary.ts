@@ -1,13 +1,11 @@
-import { credentials, Metadata } from '@grpc/grpc-js';
-import {
-  type ChatMessage,
-  type ChatMessageResponse,
-  ChatServiceClient,
-} from '#proto/org/harshit/messenger/chat/messages.ts';
+import { credentials } from '@grpc/grpc-js';
+import { type ChatMessageResponse, ChatServiceClient } from '#proto/org/harshit/messenger/chat/messages.ts';
 import { Channel } from './channel.ts';
+import { chatMessage } from './chat-message.ts';
 import { orderedId } from './client-id.ts';
 import { check, type LoadResult, type Person, type Phases } from './load.ts';
 import { Meter, type Timing } from './meter.ts';
+import { answerOf, metadataOf, STUB_OPTIONS } from './stubs.ts';
 
 export interface UnaryParams extends Timing {
   /** Each writes to their neighbour. */
@@ -26,17 +24,18 @@ export async function runUnary(params: UnaryParams, phases: Phases): Promise<Loa
   await writing;
   return meter.result();
 
-  async function sendOn({ username, token, address }: Person, friend: string): Promise<void> {
-    const stub = new ChatServiceClient(address, credentials.createInsecure(), {
-      'grpc.use_local_subchannel_pool': 1,
-    });
-    const metadata = new Metadata();
-    metadata.set('authorization', `Bearer ${token}`);
+  async function sendOn(person: Person, friend: string): Promise<void> {
+    const { username, address } = person;
+    const stub = new ChatServiceClient(address, credentials.createInsecure(), STUB_OPTIONS);
+    const metadata = metadataOf(person);
     const channel = new Channel(username, friend);
     let last = 0n;
     while (performance.now() < meter.end) {
       const sentAt = performance.now();
-      const { seq } = await call(stub, metadata, message(friend, channel.text(bodyBytes, sentAt)));
+      const request = chatMessage(friend, channel.text(bodyBytes, sentAt), orderedId());
+      const { seq } = await answerOf<ChatMessageResponse>((done) =>
+        stub.sendMessage(request, metadata, done),
+      );
       check(seq > last, `${username}: seq ${seq} comes after ${last}`);
       last = seq;
       channel.acknowledge(seq);
@@ -44,28 +43,4 @@ export async function runUnary(params: UnaryParams, phases: Phases): Promise<Loa
     }
     stub.close();
   }
-}
-
-function call(
-  stub: ChatServiceClient,
-  metadata: Metadata,
-  request: ChatMessage,
-): Promise<ChatMessageResponse> {
-  return new Promise((resolve, reject) => {
-    stub.sendMessage(request, metadata, (error, answer) => (error ? reject(error) : resolve(answer)));
-  });
-}
-
-function message(friend: string, text: string): ChatMessage {
-  return {
-    user: '',
-    friend,
-    message: text,
-    timestamp: 0n,
-    clientId: orderedId(),
-    conversation: '',
-    seq: 0n,
-    sentAt: 0n,
-    error: undefined,
-  };
 }

@@ -49,6 +49,8 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   const [messengerNames, gatewayNames] = [named('messenger'), named('gateway')];
   const nodes = [...messengerNames, ...gatewayNames];
   processes.start('authenticator', ...nodes);
+  // It makes the accounts' file and the key, with which people are made.
+  await processes.untilMissingAt('authenticator');
   for (const name of nodes) await untilServing(processes.addressOf(name));
   const running = cleanup.move();
   const pidsOf = (names: ProcessName[]) => names.map((name) => processes.pidOf(name));

@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
@@ -20,13 +21,16 @@ export interface Probe {
 }
 
 const RESOLUTION_MS = 5;
+const FREED_MS = 500;
+/** Also what V8 keeps for new objects, which grows with the work that was done. */
+const HOW = { type: 'major', execution: 'sync', flavor: 'last-resort' };
 
 /** Answers the bench's questions about this process; ends the process with the bench. */
 export function answerProbes(): void {
   const lag = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   lag.enable();
-  process.on('message', ({ isStart = false, collects = false }: Question) => {
-    if (collects) collect();
+  process.on('message', async ({ isStart = false, collects = false }: Question) => {
+    if (collects) await collect();
     const { rss, heapUsed } = process.memoryUsage();
     process.send?.({
       rssMb: rss / 1e6,
@@ -39,10 +43,12 @@ export function answerProbes(): void {
   process.on('disconnect', () => process.exit(1));
 }
 
-/** Twice: what the first finds to finalise, the second frees. */
-function collect(): void {
+/** Twice: what the first finds to finalise, the second frees; and V8 gives pages back to the system a moment later. */
+async function collect(): Promise<void> {
   setFlagsFromString('--expose-gc');
-  const gc = runInNewContext('gc') as () => void;
-  gc();
-  gc();
+  const gc = runInNewContext('gc') as (how: object) => void;
+  for (let i = 0; i < 2; i++) {
+    gc(HOW);
+    await delay(FREED_MS);
+  }
 }

@@ -57,6 +57,8 @@ const PROGRAMS = {
   transport: ['bench/processes/system.ts', '--floor'],
   echo: ['bench/floors/echo.ts'],
 } as const;
+/** As long as a real one: whoever has it keeps it in memory. */
+const NO_TOKEN = 'x'.repeat(360);
 const START_MS = 60_000;
 const PROBE_MS = 30_000;
 
@@ -85,7 +87,7 @@ export async function startServer(options: ServerOptions): Promise<ServerUnderTe
     people(usernames, through) {
       const address = through === 'gateway' ? url.replace('http://', '') : messenger;
       const tokens = program === 'echo' ? undefined : makePeople(dataDir, usernames);
-      return usernames.map((username) => ({ username, token: tokens?.get(username) ?? 'none', address }));
+      return usernames.map((username) => ({ username, token: tokens?.get(username) ?? NO_TOKEN, address }));
     },
     async probe(question = {}) {
       child.send(question);

@@ -64,13 +64,27 @@ function figuresOf({ figures = {} }: Row): string {
 }
 
 function bound(goal: Goal, scale: number): string {
-  if (goal.atLeast !== undefined) return `≥ ${show(goal, goal.atLeast * scale)}`;
-  return goal.atMost === undefined ? 'stated' : `≤ ${show(goal, goal.atMost)}`;
+  const [least, most] = bounds(goal, scale);
+  if (least !== undefined) return `≥ ${show(goal, least)}`;
+  return most === undefined ? 'stated' : `≤ ${show(goal, most)}`;
 }
 
-function verdict({ atLeast, atMost }: Goal, reached: number, scale: number): string {
-  if (atLeast !== undefined) return reached >= atLeast * scale ? 'reached' : 'not reached';
-  return atMost === undefined ? '' : reached <= atMost ? 'reached' : 'not reached';
+function verdict(goal: Goal, reached: number, scale: number): string {
+  if (goal.atLeast === undefined && goal.atMost === undefined) return '';
+  const isWithin = ([least, most]: Bounds) => reached >= (least ?? reached) && reached <= (most ?? reached);
+  const [asSet, asScaled] = [isWithin(bounds(goal, 1)), isWithin(bounds(goal, scale))];
+  if (asSet === asScaled) return asSet ? 'reached' : 'not reached';
+  return asScaled ? 'reached as scaled' : 'not reached as scaled';
+}
+
+type Bounds = [least: number | undefined, most: number | undefined];
+
+/** A faster machine does more in less time. */
+function bounds({ atLeast, atMost }: Goal, scale: number): Bounds {
+  return [
+    atLeast === undefined ? undefined : atLeast * scale,
+    atMost === undefined ? undefined : atMost / scale,
+  ];
 }
 
 function show({ unit }: Goal, value: number): string {

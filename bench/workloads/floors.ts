@@ -2,7 +2,7 @@ import { insertRate } from '../floors/inserts.ts';
 import { adapterRate, newGround, openStoreOn } from '../floors/store.ts';
 import { type Bench, BODY_BYTES, names, type Workload } from './bench.ts';
 
-const BATCHES = [1, 100, 512];
+const BATCHES = [1, 10, 100, 512];
 /** A floor is steadier than what stands on it. */
 const SHARE_OF_SECONDS = 0.25;
 

@@ -1,5 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Through } from '../processes/server.ts';
 import { type Bench, names, type Workload } from './bench.ts';
+
+/** What opening them took is let go of by then. */
+const SETTLE_MS = 1_500;
 
 /** RSS of a session that does nothing, beside that of a bare grpc-js stream. The first tenth of them warms the server up. */
 export const IDLE: Workload = {
@@ -31,6 +35,7 @@ async function measure(
     server,
     extraSeconds: 60,
     onWait: async (what) => {
+      await delay(SETTLE_MS);
       rss[what] = (await server.probe({ collects: true })).rssMb;
     },
     adds: () => ({
