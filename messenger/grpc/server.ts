@@ -1,8 +1,9 @@
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Server as Door, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { Server, ServerCredentials, type ServerInterceptor } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import { addReflection } from './reflection.ts';
+import { Turnstile } from './turnstile.ts';
 
 export interface GrpcServer extends AsyncDisposable {
   /** `host:port`, with the port that was really taken. */
@@ -42,12 +43,13 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   health.addToServer(server);
   if (options.hasReflection) addReflection(server);
   options.addServices(server);
-  const { injectConnection } = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const turnstile = new Turnstile((socket) => injector.injectConnection(socket));
   const sockets = new Set<Socket>();
   const door = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
-    injectConnection(socket);
+    turnstile.enter(socket);
   });
   const { host } = options;
   door.listen({ host, port: options.port, backlog: BACKLOG });
@@ -56,18 +58,17 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     address: `${host}:${(door.address() as AddressInfo).port}`,
     serve: () => health.setStatus('', 'SERVING'),
     drain: () => health.setStatus('', 'NOT_SERVING'),
-    [Symbol.asyncDispose]: () => stop(server, door, sockets),
+    async [Symbol.asyncDispose]() {
+      const closed = once(door, 'close');
+      door.close();
+      turnstile[Symbol.dispose]();
+      server.tryShutdown(() => {});
+      // Connections end with their last call; grpc-js does not wait for those that it was given.
+      const cut = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, STOP_MS);
+      await closed;
+      clearTimeout(cut);
+    },
   };
-}
-
-/** Connections end with their last call, and the door with its last connection; grpc-js does not wait for those that it was given. */
-async function stop(server: Server, door: Door, sockets: ReadonlySet<Socket>): Promise<void> {
-  const cut = setTimeout(() => {
-    for (const socket of sockets) socket.destroy();
-  }, STOP_MS);
-  const closed = once(door, 'close');
-  door.close();
-  server.tryShutdown(() => {});
-  await closed;
-  clearTimeout(cut);
 }
