@@ -5,7 +5,7 @@ const PAUSE_MS = 1;
 
 /**
  * Lets connections in one by one, so that those who are inside do not wait for a crowd at the door: while 5,000 come back at once the
- * others' p99 is 3 to 5 times the usual one, and was 6 to 16 times; for that the last ones are back after 8 s instead of 5 s.
+ * others' p99 is 3 to 6 times the usual one, and was 6 to 20 times; for that the last ones are back after 8 s instead of 5 s.
  */
 export class Turnstile implements Disposable {
   readonly #letIn: (socket: Socket) => void;
