@@ -2,7 +2,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import mysql, { type Connection, type PoolConnection, type PoolOptions } from 'mysql2/promise';
 import { isConnectionTrouble, isLockTrouble, toStoreError, unavailable } from './errors.ts';
 import { type Sql, sql } from './sql.ts';
-import { OpenTransaction, prepare, type Result, runOn, type ServerBehind, type Tx } from './transaction.ts';
+import {
+  OpenTransaction,
+  prepare,
+  type Result,
+  runOn,
+  type ServerBehind,
+  STATEMENT_MS,
+  type Tx,
+} from './transaction.ts';
 
 export interface MysqlOptions {
   /** `mysql://user:password@host:port/database`; `?tls=on` encrypts, `?tls=verify` checks the certificate too. */
@@ -17,8 +25,8 @@ const ACQUIRE_MS = 3_000;
 const MAX_WAITING = 1_000;
 const ATTEMPTS = 6;
 const PAUSE_MS = 25;
-/** No further attempt after this long: the sender has been waiting enough. */
-const PATIENCE_MS = 5_000;
+/** No further attempt after this long: the sender has been waiting enough, and what was given up as a whole is not tried again. */
+const PATIENCE_MS = STATEMENT_MS - 500;
 
 /** Connections that nobody uses are closed before the server does it. */
 const IDLE_MS = 2_000;

@@ -13,7 +13,8 @@ export interface Tx {
   commit(...statements: Sql[]): Promise<void>;
 }
 
-const STATEMENT_MS = 5_000;
+/** What takes longer is given up. */
+export const STATEMENT_MS = 5_000;
 
 /**
  * Escaping on our side needs backslash escapes; READ COMMITTED lets the first message of a conversation wait for another one
