@@ -101,7 +101,7 @@ export class Pass {
   #awaitMessenger(): void {
     this.#call.stream.pause();
     const end = () => this.end(new ServiceError('UNAVAILABLE', { retryAfterMs: 1_000 }));
-    this.#retry = setTimeout(end, this.#replay.left());
+    this.#retry = setTimeout(end, Math.max(0, this.#replay.left()));
     this.#stopWaiting = this.#upstream.onceServing(() => {
       clearTimeout(this.#retry);
       // Not all who waited at once.
