@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { compare } from './compare.ts';
 import { budgetSeconds, type Options, readOptions, USAGE } from './options.ts';
 import { interruption } from './processes/child.ts';
-import { versionOf } from './processes/database.ts';
+import { describeServer } from './processes/database.ts';
 import { Progress } from './report/progress.ts';
 import { machine, save } from './report/results.ts';
 import type { Row } from './report/row.ts';
@@ -67,7 +67,7 @@ function onRow(row: Row): void {
 
 async function databaseOf(stores: readonly Store[]): Promise<string | undefined> {
   const server = stores.find(({ url }) => url !== 'sqlite:');
-  return server === undefined ? undefined : versionOf(server.url);
+  return server === undefined ? undefined : describeServer(server.url);
 }
 
 function finish({ kind, sizes: { seconds }, json }: Options, database: string | undefined): void {

@@ -24,12 +24,22 @@ export async function openDatabase(server: string, kept?: string): Promise<Datab
   };
 }
 
-/** What a server says of itself, such as `10.11.6-MariaDB`. */
-export async function versionOf(server: string): Promise<string> {
+const SETTINGS = ['version', 'innodb_buffer_pool_size', 'innodb_redo_log_capacity', 'innodb_log_file_size'];
+
+/** What a server says of itself, such as `10.11.6-MariaDB with a buffer pool of 1024 MB and a redo log of 1024 MB`. */
+export async function describeServer(server: string): Promise<string> {
   const connection = await mysql.createConnection(server);
-  const [[row]] = await connection.query<mysql.RowDataPacket[]>('SELECT version() AS version');
+  const [rows] = await connection.query<mysql.RowDataPacket[]>(
+    'SHOW GLOBAL VARIABLES WHERE Variable_name IN (?)',
+    [SETTINGS],
+  );
   await connection.end();
-  return String(row?.version);
+  const value = new Map(rows.map((row) => [row.Variable_name, row.Value]));
+  const megabytes = (bytes: unknown) => `${Math.round(Number(bytes) / 2 ** 20)} MB`;
+  // MySQL has both of the latter names, and goes by the first.
+  const redoLog = value.get('innodb_redo_log_capacity') ?? value.get('innodb_log_file_size');
+  const pool = value.get('innodb_buffer_pool_size');
+  return `${value.get('version')} with a buffer pool of ${megabytes(pool)} and a redo log of ${megabytes(redoLog)}`;
 }
 
 async function run(server: string, statement: string): Promise<void> {

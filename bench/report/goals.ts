@@ -106,7 +106,16 @@ function goalsOn(store: string): Goal[] {
     startUp(`${store}, start with an empty folder`, 1.5, /empty/, store),
     startUp(`${store}, start with 1 M entries`, 3, /with/, store),
     times(`${store}, soak: throughput, last third to first`, { atLeast: 0.9 }, (figures) =>
-      figures.named(/throughput/, 'soak 20x4', store),
+      figures.named(/^throughput/, 'soak 20x4', store),
+    ),
+    times(`${store}, soak: RSS after a full collection, end to beginning`, { atMost: 1.1 }, (figures) =>
+      figures.named(/^RSS after/, 'soak 20x4', store),
+    ),
+    times(`${store}, soak: handles, last third to first`, { atMost: 1.1 }, (figures) =>
+      figures.named(/^handles/, 'soak 20x4', store),
+    ),
+    times(`${store}, soak: event-loop lag p99, last third to first`, {}, (figures) =>
+      figures.named(/^lag/, 'soak 20x4', store),
     ),
   ];
 }

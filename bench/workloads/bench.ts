@@ -108,7 +108,7 @@ export class Bench {
       ...(onWait === undefined ? {} : { onWait }),
     });
     const probe = await server.probe?.();
-    const figures = { ...result.figures, ...adds?.() };
+    const figures = { ...result.figures, ...(await adds?.()) };
     return {
       ...result,
       ...usage,
@@ -137,7 +137,7 @@ type Measured<Name extends LoadName> = Pick<Row, 'workload' | 'through'> & {
   /** What it takes beside the warm-up and the measured seconds. */
   extraSeconds?: number;
   /** Figures that only this side knows, asked for at the end. */
-  adds?: () => Record<string, number>;
+  adds?: () => Record<string, number> | Promise<Record<string, number>>;
   onWait?: (what: string) => Promise<unknown>;
   onProgress?: (count: number) => void;
 };

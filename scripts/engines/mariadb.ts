@@ -62,5 +62,8 @@ GRANT ALL ON *.* TO chatterbox@'127.0.0.1' WITH GRANT OPTION;
     `--port=${port}`,
     '--skip-name-resolve',
     '--innodb-flush-log-at-trx-commit=1',
+    // As docker-compose.yml has them; the defaults are those of a small machine.
+    '--innodb-buffer-pool-size=1G',
+    '--innodb-log-file-size=1G',
   ];
 }
