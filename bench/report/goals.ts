@@ -15,6 +15,9 @@ export interface Goal {
 
 type Scale = (figures: Figures) => number | undefined;
 
+/** Without either the figure is only stated. */
+type Bound = Pick<Goal, 'atLeast' | 'atMost'>;
+
 /** Of the machine that the goals were set on, per second: frames of so many messages that grpc-js echoed, and rows inserted in batches. */
 const ECHOED = { 1: 54_000, 32: 450_000 };
 const INSERTED = {
@@ -105,18 +108,10 @@ function goalsOn(store: string): Goal[] {
     ),
     startUp(`${store}, start with an empty folder`, 1.5, /empty/, store),
     startUp(`${store}, start with 1 M entries`, 3, /with/, store),
-    times(`${store}, soak: throughput, last third to first`, { atLeast: 0.9 }, (figures) =>
-      figures.named(/^throughput/, 'soak 20x4', store),
-    ),
-    times(`${store}, soak: RSS after a full collection, end to beginning`, { atMost: 1.1 }, (figures) =>
-      figures.named(/^RSS after/, 'soak 20x4', store),
-    ),
-    times(`${store}, soak: handles, last third to first`, { atMost: 1.1 }, (figures) =>
-      figures.named(/^handles/, 'soak 20x4', store),
-    ),
-    times(`${store}, soak: event-loop lag p99, last third to first`, {}, (figures) =>
-      figures.named(/^lag/, 'soak 20x4', store),
-    ),
+    soak('throughput, last third to first', { atLeast: 0.9 }, /^throughput/, store),
+    soak('RSS after a full collection, end to beginning', { atMost: 1.1 }, /^RSS after/, store),
+    soak('handles, last third to first', { atMost: 1.1 }, /^handles/, store),
+    soak('event-loop lag p99, last third to first', {}, /^lag/, store),
   ];
 }
 
@@ -147,8 +142,12 @@ function p99(what: string, workload: string, store: string, atMost: number, scal
   return { what, unit: 'ms', atMost, scale, reached: (figures) => figures.p99(workload, store) };
 }
 
-function times(what: string, bound: Pick<Goal, 'atLeast' | 'atMost'>, reached: Goal['reached']): Goal {
+function times(what: string, bound: Bound, reached: Goal['reached']): Goal {
   return { what, unit: 'times', ...bound, reached };
+}
+
+function soak(what: string, bound: Bound, pattern: RegExp, store: string): Goal {
+  return times(`${store}, soak: ${what}`, bound, (figures) => figures.named(pattern, 'soak 20x4', store));
 }
 
 function throughGateway(workload: string, store: string, atLeast: number): Goal {

@@ -37,6 +37,7 @@ export const SOAK: Workload = {
         const rate = (count - counted) / every;
         counted = count;
         sampled = sampled.then(() => sample(rate));
+        // What went wrong is told at the end.
         sampled.catch(() => {});
       },
       async adds() {
@@ -47,30 +48,31 @@ export const SOAK: Workload = {
   },
 };
 
-type Sample = Probe & { rate: number; collects: boolean };
+type Figure = keyof Probe | 'rate';
+type Sample = Record<Figure, number> & { collects: boolean };
 
-/** The mean of the last third to that of the first: 1 where nothing drifts. */
+/** What was at the end to what was at the beginning: 1 where nothing drifts. */
 function drift(all: readonly Sample[]): Record<string, number> {
-  const collected = all.filter(({ collects }) => collects);
   const samples = all.filter(({ collects }) => !collects);
-  const third = Math.floor(samples.length / 3);
-  const ratio = (what: keyof Probe | 'rate') =>
-    mean(samples.slice(-third).map((sample) => sample[what])) /
-    mean(samples.slice(0, third).map((sample) => sample[what]));
-  const left = (what: keyof Probe) =>
-    (collected.at(-1)?.[what] ?? Number.NaN) / (collected[0]?.[what] ?? Number.NaN);
+  const third = Math.ceil(samples.length / 3);
+  const drifted = (what: Figure) => ratio(what, samples.slice(-third), samples.slice(0, third));
+  const collected = all.filter(({ collects }) => collects);
+  const left = (what: Figure) => ratio(what, collected.slice(-1), collected.slice(0, 1));
   return {
-    'throughput, last third to first': ratio('rate'),
-    'RSS, last third to first': ratio('rssMb'),
-    'heap, last third to first': ratio('heapMb'),
-    'handles, last third to first': ratio('handles'),
-    'lag p99, last third to first': ratio('lagP99Ms'),
+    'throughput, last third to first': drifted('rate'),
+    'RSS, last third to first': drifted('rssMb'),
+    'heap, last third to first': drifted('heapMb'),
+    'handles, last third to first': drifted('handles'),
+    'lag p99, last third to first': drifted('lagP99Ms'),
     'RSS after a full collection, end to beginning': left('rssMb'),
     'heap after a full collection, end to beginning': left('heapMb'),
     samples: samples.length,
   };
 }
 
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+/** The mean of some samples to that of others. */
+function ratio(what: Figure, some: readonly Sample[], others: readonly Sample[]): number {
+  const mean = (samples: readonly Sample[]) =>
+    samples.reduce((sum, sample) => sum + sample[what], 0) / samples.length;
+  return mean(some) / mean(others);
 }
