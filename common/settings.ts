@@ -32,8 +32,10 @@ export const SETTINGS = {
     'Where messages are kept: `sqlite:` (the data folder) or `mysql://user:password@host:3306/database`, with `?tls=on` or `?tls=verify`.',
   CHATTERBOX_BUS_URL:
     'How several nodes tell each other of news: `local:` for one alone, or `nats://user:password@host:4222`, `tls://` too; a token in the user’s place, `?creds=FILE`, `?ca=FILE`.',
-  CHATTERBOX_SEND_RATE: 'Messages per second and user, sustained.',
+  CHATTERBOX_SEND_RATE: 'Messages per second and user, sustained; a read mark counts like a message.',
   CHATTERBOX_SEND_BURST: 'Messages that a user may send at once.',
+  CHATTERBOX_MAX_DEVICES:
+    'Devices per user whose positions are kept; a further one takes the place of the longest unseen.',
   CHATTERBOX_STREAM_MAX_AGE_SECONDS: 'After about this long a stream is told to reconnect.',
   CHATTERBOX_REFLECTION: 'on or off: whether grpcurl may list and describe.',
   CHATTERBOX_CORS_ORIGINS: 'Origins of web pages that may call us, separated by commas.',

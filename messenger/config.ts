@@ -19,6 +19,8 @@ export interface MessengerConfig {
   sendRate: Rate;
   /** A stream ends after this, a tenth more or less, and is to reconnect. */
   streamMaxAgeSeconds: number;
+  /** A user has at most so many devices whose positions are kept. */
+  maxDevices: number;
   hasReflection: boolean;
   logLevel: LogLevel;
 }
@@ -45,6 +47,7 @@ export function readConfig(env: Env): Readonly<MessengerConfig> {
       min: 1,
       max: 1_000_000,
     }),
+    maxDevices: reader.integer('CHATTERBOX_MAX_DEVICES', 50, { min: 1, max: 10_000 }),
     hasReflection: reader.flag('CHATTERBOX_REFLECTION', true),
     logLevel: reader.logLevel(),
   };

@@ -9,6 +9,7 @@ const cursor = (i: number, seq = 1): DeviceCursor => ({
   device: 'phone',
   conversation: 'ada:bob',
   seq,
+  marksTaken: 0,
 });
 
 describe('device cursors', () => {

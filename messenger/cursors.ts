@@ -40,7 +40,7 @@ export class Cursors implements AsyncDisposable {
   #gather(cursor: DeviceCursor): void {
     const key = `${cursor.user} ${cursor.conversation} ${cursor.device}`;
     const unsaved = this.#unsaved.get(key);
-    if (unsaved === undefined || unsaved.seq < cursor.seq) this.#unsaved.set(key, cursor);
+    this.#unsaved.set(key, unsaved === undefined ? cursor : furthest(unsaved, cursor));
     this.#timer ??= setTimeout(() => this.save(), FLUSH_MS).unref();
   }
 
@@ -70,4 +70,8 @@ export class Cursors implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.save();
   }
+}
+
+function furthest(a: DeviceCursor, b: DeviceCursor): DeviceCursor {
+  return { ...a, seq: Math.max(a.seq, b.seq), marksTaken: Math.max(a.marksTaken, b.marksTaken) };
 }

@@ -9,6 +9,7 @@ function recordedHints() {
   const listeners = new Map<string, HintListener>();
   const told: unknown[] = [];
   const hints: Hints = {
+    node: 'm',
     tellEntries: (entries) => told.push(['entries', entries.length]),
     tellMarks: (marks) => told.push(['marks', marks.length]),
     tellOpened: (user, device, openedAt) => told.push(['opened', user, device, openedAt]),
@@ -62,11 +63,33 @@ describe('the hub', () => {
       ['opened', 'ada', 'phone', 10],
       ['opened', 'ada', 'phone', 20],
     ]);
-    listeners.get('ada')?.opened('phone', 15);
-    listeners.get('ada')?.opened('laptop', 30);
-    assert.deepEqual(second.heard, [], 'an older stream, and another device');
-    listeners.get('ada')?.opened('phone', 30);
+    const opened = (device: string, time: number, node = 'other') =>
+      listeners.get('ada')?.opened(device, { time, node });
+    opened('phone', 15);
+    opened('laptop', 30);
+    opened('phone', 20, 'a');
+    assert.deepEqual(
+      second.heard,
+      [],
+      'an older stream, another device, and one of the same time at a lesser node',
+    );
+    opened('phone', 30);
     assert.deepEqual(second.heard, ['replaced']);
+  });
+
+  it('of two streams that open in the same millisecond at two nodes ends the same one at both', () => {
+    const nodes = ['a', 'b'].map((node) => {
+      const { hints, listeners } = recordedHints();
+      const stream = listenerOf('ada', 'phone');
+      new Hub({ ...hints, node }, () => 10).join(stream);
+      return { node, stream, listeners };
+    });
+    for (const { node, listeners } of nodes)
+      listeners.get('ada')?.opened('phone', { time: 10, node: node === 'a' ? 'b' : 'a' });
+    assert.deepEqual(
+      nodes.map(({ stream }) => stream.heard),
+      [['replaced'], []],
+    );
   });
 
   it('tells of a new stream once more, for a hint may be lost, unless it has gone', () => {

@@ -1,5 +1,5 @@
 import { membersOf } from './conversation-id.ts';
-import type { Commit, Entry, HintListener, Hints, Marks } from './ports.ts';
+import type { Entry, Head, HintListener, Hints, Marks, OpenedAt } from './ports.ts';
 
 /** Somebody who is here: a stream that wants to hear of a user's new entries. */
 export interface Listener {
@@ -14,8 +14,6 @@ export interface Listener {
   /** A newer stream of the same device has come. */
   replaced(): void;
 }
-
-export type Head = Pick<Commit, 'conversation' | 'lastSeq'>;
 
 /** A stream that opens elsewhere just before may not be listening yet when it is told: so it is told again, after this or twice this. */
 const TOLD_AGAIN_MS = 1_000;
@@ -41,14 +39,19 @@ export class Hub {
     return size;
   }
 
+  /** The user's devices that have a stream here. */
+  devicesOf(user: string): string[] {
+    return [...(this.#users.get(user)?.devices.keys() ?? [])];
+  }
+
   /** Adds a listener, ending the older one of its device, here or elsewhere. The result removes it again. */
   join(listener: Listener): () => void {
     const { user, device } = listener;
     const here = this.#here(user);
-    const openedAt = this.#clock();
+    const openedAt = { time: this.#clock(), node: this.#hints.node };
     here.devices.get(device)?.listener.replaced();
     here.devices.set(device, { listener, openedAt });
-    this.#hints.tellOpened(user, device, openedAt);
+    this.#hints.tellOpened(user, device, openedAt.time);
     // A hint may be lost, and no log would ever tell of this one.
     this.#opened.fresh.push(listener);
     this.#tellingAgain ??= setTimeout(() => this.#tellAgain(), TOLD_AGAIN_MS).unref();
@@ -65,7 +68,7 @@ export class Hub {
     for (const listener of older) {
       const { user, device } = listener;
       const here = this.#users.get(user)?.devices.get(device);
-      if (here?.listener === listener) this.#hints.tellOpened(user, device, here.openedAt);
+      if (here?.listener === listener) this.#hints.tellOpened(user, device, here.openedAt.time);
     }
     this.#opened = { fresh: [], older: fresh };
     const isOver = fresh.length === 0;
@@ -128,16 +131,21 @@ function hearing(devices: Here['devices']): HintListener {
     marks(marks) {
       for (const { listener } of devices.values()) listener.pushMarks?.(marks);
     },
-    opened(device, openedAt) {
-      // By clocks, which are to be within a second of each other: of two that open in that time the wrong one may end.
-      const older = devices.get(device);
-      if (older !== undefined && older.openedAt <= openedAt) older.listener.replaced();
+    opened(device, at) {
+      // By clocks, which are to be within a second of each other: of two that open in that time the wrong one may end, but only one.
+      const known = devices.get(device);
+      if (known !== undefined && isBefore(known.openedAt, at)) known.listener.replaced();
     },
   };
 }
 
+/** The nodes' names decide where the clocks do not, and on both nodes alike. */
+function isBefore(a: OpenedAt, b: OpenedAt): boolean {
+  return a.time < b.time || (a.time === b.time && a.node < b.node);
+}
+
 /** A user's streams on this node. */
 interface Here {
-  devices: Map<string, { listener: Listener; openedAt: number }>;
+  devices: Map<string, { listener: Listener; openedAt: OpenedAt }>;
   hints: Disposable;
 }

@@ -29,12 +29,22 @@ export type Outcome =
   | { kind: 'committed'; seq: number; sentAt: number; messagesSoFar: number }
   | { kind: 'duplicate'; seq: number; sentAt: number; isSameContent: boolean };
 
-/** How far a device is in one conversation. */
-export interface Position {
+/** How far a conversation goes. */
+export interface Head {
   conversation: string;
   lastSeq: number;
-  /** Everything up to here has arrived on the device; 0 for nothing. */
-  cursor: number;
+}
+
+/** How far a device is in one conversation. Times are ms since the epoch. */
+export interface Position extends Head {
+  /** Everything up to here has arrived on the device; undefined where it has acknowledged nothing. */
+  cursor: number | undefined;
+  createdAt: number;
+  lastSentAt: number;
+  /** The revision of the conversation's marks, 1 or more. */
+  marksRevision: number;
+  /** The one that the device has acknowledged; 0 for none. */
+  marksTaken: number;
 }
 
 export interface DeviceCursor {
@@ -42,9 +52,17 @@ export interface DeviceCursor {
   device: string;
   conversation: string;
   seq: number;
+  /** The revision of the conversation's marks that the device has; 0 says nothing. */
+  marksTaken: number;
 }
 
-/** Entries of one conversation after a seq. */
+/** A moment in a conversation whose newest entry is `lastSeq`. */
+export interface Moment extends Head {
+  /** Ms since the epoch. */
+  at: number;
+}
+
+/** Entries of one conversation after a seq; or its marks after a revision of them. */
 export interface Range {
   conversation: string;
   after: number;
@@ -57,8 +75,10 @@ export interface Marks {
   readSeq: number;
   /** The furthest of the member's devices. */
   deliveredSeq: number;
-  /** The revision of the member's state that last set these. */
+  /** The revision of the member's state that last set `readSeq`; 0 where only sending has. */
   revision: number;
+  /** The revision of the conversation's marks that last set these, 1 or more; sending sets none. */
+  marksRevision: number;
 }
 
 /** A place that somebody has reached in a conversation. */
@@ -85,14 +105,32 @@ export interface Unread {
   conversations: number;
 }
 
-/** What a device finds when it opens a session. */
+/** How a device arrives. */
+export interface Arrival {
+  /** Ms since the epoch. */
+  now: number;
+  /** What counts as the moment when it was first seen, if it was never here; ms since the epoch. */
+  baseAt: number;
+  /** A user has at most so many devices. */
+  maxDevices: number;
+  /** The user's devices that have a stream open: none of them is forgotten. */
+  openDevices: readonly string[];
+}
+
+/** What a device finds when it opens a stream. */
 export interface OpenedDevice {
-  /** It was never here before: its positions are the ends of its conversations. */
-  isNew: boolean;
+  /** When it was first seen, ms since the epoch: what is older may be left out. */
+  baseAt: number;
+  /** The user's revision: read before the positions, so that everything up to it is in the store by then. */
+  revision: number;
   positions: Position[];
-  /** The user's own marks after the revision asked for, and all marks of the others. */
+}
+
+/** Personal state of one user that changed. */
+export interface StatePage {
+  /** Ascending by revision, all that share a revision together. */
   marks: Marks[];
-  /** The user's revision now. */
+  /** All changes up to here are in `marks`, or were before. */
   revision: number;
 }
 
@@ -126,17 +164,28 @@ export interface MessageStore {
    */
   commit(drafts: Draft[], now: number): Promise<Outcome[]>;
 
-  /** Whether the conversation has any entry. */
-  exists(conversation: string): Promise<boolean>;
-
-  /** Every conversation of the user with the device's cursor in it, in no order. */
-  positions(user: string, device: string): Promise<Position[]>;
+  /** The conversations that have any entry, in no order. */
+  heads(conversations: readonly string[]): Promise<Head[]>;
 
   /**
-   * Notes that the device is here. One that was never here before starts at the end of all its conversations.
-   * Marks of the user's own are those with a revision after `revision`.
+   * Notes that the device is here, and tells every conversation of its user with what the device has acknowledged, in no order. Nothing
+   * here says that anything has arrived: only `saveCursors` does. A device that was never here takes the place of the user's longest unseen
+   * one that has no stream open, where there are `maxDevices` already; that one goes with its cursors, and is new when it comes back.
+   * Rejects with CONFLICT where every one of them has a stream open.
    */
-  openDevice(user: string, device: string, revision: number): Promise<OpenedDevice>;
+  openDevice(user: string, device: string, arrival: Arrival): Promise<OpenedDevice>;
+
+  /**
+   * For each moment the seq of the newest entry that was sent no later; 0 where there is none. Exact where times ascend with the seqs; near a
+   * clock that was set back it may be that of an older entry.
+   */
+  newestAt(moments: readonly Moment[]): Promise<number[]>;
+
+  /** Marks of the user's own that have a revision after this one: at most some 500, the lowest revisions first. */
+  stateAfter(user: string, revision: number): Promise<StatePage>;
+
+  /** Marks of all members in each range, those with a revision of the conversation's marks after `after`, in no order. */
+  marksAfter(ranges: readonly Range[]): Promise<Marks[]>;
 
   /**
    * Entries of the ranges, range by range in the order given, ascending without holes within each.
@@ -158,8 +207,8 @@ export interface MessageStore {
   unread(user: string): Promise<Unread>;
 
   /**
-   * Moves cursors forward, and with them the delivered marks; one that lies behind what is stored changes nothing.
-   * Returns the marks that moved.
+   * Moves cursors forward, and with them the delivered marks; one that lies behind what is stored changes nothing. The cursor of a device that
+   * is not known (any more) is left out, its delivered mark is not. Returns the marks that moved.
    */
   saveCursors(cursors: DeviceCursor[]): Promise<Marks[]>;
 
@@ -203,10 +252,16 @@ export interface HintListener {
   /** New entries of one or more conversations, ascending within each. */
   entries(entries: Entry[]): void;
   /** Conversations have grown up to there. */
-  heads(heads: Pick<Commit, 'conversation' | 'lastSeq'>[]): void;
+  heads(heads: Head[]): void;
   marks(marks: Marks[]): void;
-  /** A device has opened a stream elsewhere. */
-  opened(device: string, openedAt: number): void;
+  /** A device has opened a stream at another node. */
+  opened(device: string, at: OpenedAt): void;
+}
+
+/** When and where a stream was opened: by the clock of its node, ms since the epoch. */
+export interface OpenedAt {
+  time: number;
+  node: string;
 }
 
 /**
@@ -217,8 +272,10 @@ export interface Hints {
   /** Committed entries of one or more conversations, ascending within each, for all their members. */
   tellEntries(entries: Entry[]): void;
   tellMarks(marks: Marks[]): void;
-  /** `openedAt`: by this node's clock, ms. */
-  tellOpened(user: string, device: string, openedAt: number): void;
+  /** This node's name among all, the same for its lifetime. */
+  readonly node: string;
+  /** `time`: by this node's clock, ms since the epoch. */
+  tellOpened(user: string, device: string, time: number): void;
   listen(user: string, listener: HintListener): Disposable;
 }
 

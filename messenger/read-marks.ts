@@ -1,4 +1,4 @@
-import { invalidField, ServiceError } from '#common/errors.ts';
+import { ServiceError } from '#common/errors.ts';
 import { requireMember } from './conversation-id.ts';
 import type { Hub } from './hub.ts';
 import type { Marks, MessageStore, Reached } from './ports.ts';
@@ -23,7 +23,6 @@ export class ReadMarks {
    */
   async move(reached: Reached): Promise<Marks> {
     requireMember(reached.user, reached.conversation);
-    if (!(reached.seq > 0)) throw invalidField('seq', 'must be the seq of an entry');
     const { promise, resolve, reject } = Promise.withResolvers<Marks | undefined>();
     this.#waiting.push({ reached, resolve, reject });
     this.#moveAll();

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, it } from 'mocha';
+import type { ServiceError } from '#common/errors.ts';
 import type { Entry, Range } from './ports.ts';
-import { Reader, type Sink } from './reader.ts';
+import { type EntrySource, Reader, type Sink } from './reader.ts';
 
 /** A log in memory that the reader reads like a store; counts its reads. */
 class Log {
@@ -135,12 +136,123 @@ describe('a reader', () => {
     await sink.caught.promise;
     for (let i = 0; i < 5; i++) reader.push(log.append('x'));
     assert.equal(reader.skip('x', 4), true);
-    assert.equal(reader.skip('x', 6), false, 'beyond the end');
+    assert.equal(reader.skip('x', 6), false, 'beyond what is known');
     assert.equal(reader.skip('elsewhere', 1), false);
     sink.room = 10;
     reader.resume();
     while (sink.seen.length < 3) await turn();
     assert.deepEqual(sink.seen, ['caught up', 'x1', 'x5']);
+  });
+
+  it('takes an acknowledgement of what it wrote, though nothing has told of it yet', async () => {
+    const log = new Log();
+    const sink = new Window();
+    const reader = new Reader(log.store, sink);
+    log.append('x', 2);
+    reader.start([{ conversation: 'x', lastSeq: 1, cursor: 0 }]);
+    // The log goes on to where a push has not come yet.
+    await sink.caught.promise;
+    assert.deepEqual(sink.seen, ['x1', 'x2', 'caught up']);
+    assert.equal(reader.skip('x', 2), true);
+    reader.push([entry('x', 2)]);
+    reader.push(log.append('x'));
+    assert.deepEqual(sink.seen.slice(3), ['x3']);
+  });
+
+  it('begins after what is announced while it loads, where the device has it already', async () => {
+    const log = new Log();
+    const sink = new Window();
+    const reader = new Reader(log.store, sink);
+    log.append('x', 3);
+    reader.announce({ conversation: 'x', lastSeq: 2 });
+    reader.start([{ conversation: 'x', lastSeq: 3, cursor: 3 }]);
+    await sink.caught.promise;
+    assert.deepEqual([sink.seen, log.reads], [['caught up'], 0]);
+  });
+
+  it('has caught up when it has written what was known at the opening, though more keeps coming', async () => {
+    const log = new Log();
+    const sink = new Window();
+    const reader = new Reader(
+      {
+        // Whenever it reads, the conversation has grown by the time it has read.
+        entries: async (ranges, max) => {
+          const entries = await log.store.entries(ranges, max);
+          reader.push(log.append('x', 600));
+          return entries;
+        },
+      },
+      sink,
+    );
+    log.append('x', 5);
+    log.append('y', 5);
+    reader.start([
+      { conversation: 'x', lastSeq: 5, cursor: 0 },
+      { conversation: 'y', lastSeq: 5, cursor: 0 },
+    ]);
+    await sink.caught.promise;
+    reader.close();
+    assert.ok(['x5', 'y5'].every((seen) => sink.seen.includes(seen)));
+  });
+
+  it('keeps no conversation waiting for one that grows as fast as it is read', async () => {
+    const log = new Log();
+    const sink = new Window(1);
+    const reader = new Reader(
+      {
+        entries: async (ranges, max) => {
+          const entries = await log.store.entries(ranges, max);
+          reader.push(log.append('x', 600));
+          return entries;
+        },
+      },
+      sink,
+    );
+    reader.start([]);
+    await sink.caught.promise;
+    reader.push(log.append('x'));
+    for (const conversation of ['x', 'y', 'x', 'y']) reader.push(log.append(conversation, 600));
+    sink.room = Number.POSITIVE_INFINITY;
+    reader.resume();
+    while (!sink.seen.includes('y1200')) await turn();
+    reader.close();
+  });
+
+  it('begins a conversation anew without a hole, though it is being read at that moment', async () => {
+    const log = new Log();
+    const sink = new Window();
+    const reader = new Reader(log.store, sink);
+    log.append('x', 3);
+    reader.start([{ conversation: 'x', lastSeq: 3, cursor: 2 }]);
+    reader.restart({ conversation: 'x', lastSeq: 3, cursor: 1 });
+    await sink.caught.promise;
+    while (!sink.seen.includes('x3')) await turn();
+    assert.deepEqual(
+      sink.seen.filter((seen) => seen !== 'caught up'),
+      ['x2', 'x3'],
+    );
+  });
+
+  it('is UNAVAILABLE, and no fault of ours, where the log does not hold what was told of', async () => {
+    const sink = new Window();
+    const reader = new Reader({ entries: async () => [] }, sink);
+    reader.start([{ conversation: 'x', lastSeq: 1, cursor: 0 }]);
+    assert.equal(((await sink.failure.promise) as ServiceError).reason, 'UNAVAILABLE');
+  });
+
+  it('gives up a read that is under way when it is closed', async () => {
+    const sink = new Window();
+    const aborted = Promise.withResolvers<void>();
+    const source: EntrySource = {
+      entries: (_ranges, _max, signal) => {
+        signal?.addEventListener('abort', () => aborted.resolve());
+        return new Promise(() => {});
+      },
+    };
+    const reader = new Reader(source, sink);
+    reader.start([{ conversation: 'x', lastSeq: 1, cursor: 0 }]);
+    reader.close();
+    await aborted.promise;
   });
 
   it('reports a log that cannot be read, and writes nothing more', async () => {

@@ -11,7 +11,7 @@ export interface Rate {
 
 const REMEMBERED_USERS = 100_000;
 
-/** A token bucket for each user. */
+/** A token bucket for each user: the budget of all that they write. */
 export class SendRate {
   readonly #rate: Rate;
   readonly #clock: () => number;
@@ -34,16 +34,31 @@ export class SendRate {
       await delay(ms, undefined, { signal });
   }
 
+  /**
+   * Takes what was done already, `cost` in messages, whether it is there or not; returns for how many ms nothing more should be taken from this
+   * user, at most the time that a burst takes.
+   */
+  charge(user: string, cost: number): number {
+    const bucket = this.#filled(user);
+    bucket.level = Math.max(bucket.level - cost, -this.#rate.burst);
+    return Math.max(0, Math.ceil((-bucket.level / this.#rate.perSecond) * 1000));
+  }
+
   /** Takes one message's worth and returns 0, or returns for how many ms there is none. */
   #tryTake(user: string): number {
+    const bucket = this.#filled(user);
+    if (bucket.level < 1) return Math.ceil(((1 - bucket.level) / this.#rate.perSecond) * 1000);
+    bucket.level -= 1;
+    return 0;
+  }
+
+  #filled(user: string): Bucket {
     const now = this.#clock();
     const { perSecond, burst } = this.#rate;
     const bucket = this.#buckets.get(user) ?? this.#newBucket(user, now);
     bucket.level = Math.min(burst, bucket.level + (Math.max(0, now - bucket.at) / 1000) * perSecond);
     bucket.at = now;
-    if (bucket.level < 1) return Math.ceil(((1 - bucket.level) / perSecond) * 1000);
-    bucket.level -= 1;
-    return 0;
+    return bucket;
   }
 
   #newBucket(user: string, now: number): Bucket {

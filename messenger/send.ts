@@ -39,7 +39,7 @@ export interface SendAnswer {
 
 export interface SenderOptions {
   lane: Lane;
-  store: Pick<MessageStore, 'exists'>;
+  store: Pick<MessageStore, 'heads'>;
   directory: Directory;
   clock(): number;
 }
@@ -109,8 +109,8 @@ export class Sender {
 
   /** First contact asks the directory; whoever is in a conversation already need not be asked for. */
   async #requireExists(user: string, conversation: string): Promise<void> {
-    const exists =
-      (await this.#options.store.exists(conversation)) || (await this.#options.directory.exists(user));
+    const { store, directory } = this.#options;
+    const exists = (await store.heads([conversation])).length > 0 || (await directory.exists(user));
     if (!exists) throw new ServiceError('NOT_FOUND', { detail: 'There is no such user.' });
     this.#known.set(user, true);
   }
@@ -133,6 +133,17 @@ function recipients(sender: string, { friend, conversation }: SendRequest): stri
     return sender < name ? [sender, name] : [name, sender];
   }
   return requireMember(sender, conversation);
+}
+
+/** The conversation that a request names, whether it may be sent there or not; empty where it names none that there can be. */
+export function conversationOf(sender: string, request: SendRequest): string {
+  if (request.conversation !== '') return request.conversation;
+  try {
+    const [one = sender, other = one] = recipients(sender, request);
+    return directConversation(one, other);
+  } catch {
+    return '';
+  }
 }
 
 function checkContent({ body, clientId }: SendRequest): void {

@@ -99,20 +99,21 @@ export async function startMessenger(
       feed.notify();
     },
   });
-  const arrivals = inTurns(store, ARRIVALS_AT_ONCE);
   const directory = httpDirectory(config.authUrl, config.serviceSecret);
   const sender = new Sender({ lane, store, directory, clock });
   const authentication = new Authentication(config, log);
   authentication.onSessionEnded((sessionId) => liveCalls.endSession(sessionId));
   const onWindowFull = () => void tally.windowsFull++;
-  const streams = { sender, rate, hub, liveCalls, store: arrivals, cursors, onWindowFull, log };
+  const { maxDevices } = config;
+  const core = { sender, rate, hub, liveCalls, store: inTurns(store, ARRIVALS_AT_ONCE), cursors };
+  const streams = { ...core, maxDevices, onWindowFull, clock, log };
 
   const server = await startGrpcServer({
     ...config,
     interceptors: [authenticated(authentication, config.serviceSecret)],
     addServices(grpc) {
-      addChatService(grpc, { ...streams, clock });
-      addConversationsService(grpc, { store, readMarks, log });
+      addChatService(grpc, streams);
+      addConversationsService(grpc, { store, readMarks, rate, log });
       addSessionService(grpc, { ...streams, readMarks });
       addCommitFeedService(grpc, { feed, liveCalls, log });
     },

@@ -1,6 +1,6 @@
 import { type ServiceError, toServiceError } from '#common/errors.ts';
 import type { Draft, Entry } from './ports.ts';
-import type { Sender, SendRequest, Sent } from './send.ts';
+import { conversationOf, type Sender, type SendRequest, type Sent } from './send.ts';
 import type { SendRate } from './send-rate.ts';
 import { type SendListener, SendWindow } from './send-window.ts';
 
@@ -8,9 +8,15 @@ import { type SendListener, SendWindow } from './send-window.ts';
 export interface StreamAnswers {
   /** Whether the answer stands for the entry, which then is not delivered on this stream as well. */
   isForEntry(request: SendRequest, conversation: string): boolean;
+  /** Whether the stream has gone past this entry: it does not come by any more. */
+  isPast(conversation: string, seq: number): boolean;
   sent(request: SendRequest, sent: Sent): void;
-  refused(request: SendRequest, error: ServiceError): void;
+  /** `conversation`: the one that was meant, empty where none was. */
+  refused(request: SendRequest, conversation: string, error: ServiceError): void;
 }
+
+/** Admitted, and not committed as far as is known. */
+const NO_SEQ = 0;
 
 /** The sends of a stream that also receives: rated, in their order, and known again when their entries come by. */
 export class StreamSends implements SendListener<SendRequest> {
@@ -18,8 +24,8 @@ export class StreamSends implements SendListener<SendRequest> {
   readonly #rate: SendRate;
   readonly #answers: StreamAnswers;
   readonly #window: SendWindow<SendRequest>;
-  /** The client ids of sends that are answered rather than delivered, with their conversation. */
-  readonly #answered = new Map<string, string>();
+  /** The seqs of sends that are answered rather than delivered and have not come by, by conversation and client id, in their order. */
+  readonly #answered = new Map<string, Map<string, number>>();
 
   constructor(user: string, sender: Sender, rate: SendRate, inFlight: number, answers: StreamAnswers) {
     this.#user = user;
@@ -33,35 +39,59 @@ export class StreamSends implements SendListener<SendRequest> {
     try {
       this.#rate.take(this.#user);
     } catch (thrown) {
-      this.#answers.refused(request, toServiceError(thrown));
+      this.refused(request, toServiceError(thrown));
       return undefined;
     }
     return this.#window.send(request);
   }
 
   admitted(request: SendRequest, { clientId, conversation }: Draft): void {
-    if (this.#answers.isForEntry(request, conversation)) this.#answered.set(clientId, conversation);
+    if (!this.#answers.isForEntry(request, conversation)) return;
+    const answered = this.#answered.get(conversation) ?? new Map<string, number>();
+    if (answered.size === 0) this.#answered.set(conversation, answered);
+    if (!answered.has(clientId)) answered.set(clientId, NO_SEQ);
   }
 
   sent(request: SendRequest, sent: Sent): void {
-    // No entry comes of a retry.
-    if (sent.isRetry) this.#answered.delete(sent.clientId);
+    const { conversation, clientId, seq, isRetry } = sent;
+    const answered = this.#answered.get(conversation);
+    if (answered?.has(clientId)) {
+      // Of a retry no entry comes, unless this stream made the first try as well.
+      const isOwn = !isRetry || answered.get(clientId) === seq;
+      if (isOwn && !this.#answers.isPast(conversation, seq)) answered.set(clientId, seq);
+      else this.#forget(conversation, clientId);
+    }
     this.#answers.sent(request, sent);
   }
 
   refused(request: SendRequest, error: ServiceError, draft?: Draft): void {
-    if (draft !== undefined) this.#answered.delete(draft.clientId);
-    this.#answers.refused(request, error);
+    if (draft !== undefined && this.#answered.get(draft.conversation)?.get(draft.clientId) === NO_SEQ)
+      this.#forget(draft.conversation, draft.clientId);
+    this.#answers.refused(request, draft?.conversation ?? conversationOf(this.#user, request), error);
   }
 
   /** Whether this stream has sent the entry itself, and its answer stands for it. True once. */
   hasAnswered({ sender, conversation, clientId }: Entry): boolean {
-    if (sender !== this.#user || this.#answered.get(clientId) !== conversation) return false;
-    return this.#answered.delete(clientId);
+    return sender === this.#user && this.#forget(conversation, clientId);
+  }
+
+  /** Everything of the conversation up to `seq` does not come by any more. */
+  passed(conversation: string, seq: number): void {
+    for (const [clientId, answeredSeq] of this.#answered.get(conversation) ?? []) {
+      if (answeredSeq === NO_SEQ || answeredSeq > seq) return;
+      this.#forget(conversation, clientId);
+    }
   }
 
   /** Fulfils when nothing is on its way any more. */
   empty(): Promise<void> {
     return this.#window.empty();
+  }
+
+  #forget(conversation: string, clientId: string): boolean {
+    const answered = this.#answered.get(conversation);
+    if (!answered?.delete(clientId)) return false;
+    if (answered.size === 0) this.#answered.delete(conversation);
+    return true;
   }
 }

@@ -24,7 +24,9 @@ const streams: SessionServiceServer = {
   send: (_call, callback) => callback(null),
   session: (call) => {
     call.on('data', ({ open, sends }: SessionRequest) =>
-      call.write(open === undefined ? results(sends) : { ...EMPTY, caughtUp: { revision: 0n } }),
+      call.write(
+        open === undefined ? results(sends) : { ...EMPTY, caughtUp: { revision: 0n, listInbox: false } },
+      ),
     );
     call.on('end', () => call.end());
     call.on('error', () => {});
@@ -47,6 +49,7 @@ const EMPTY: SessionResponse = {
   caughtUp: undefined,
   notice: undefined,
   pong: undefined,
+  refusedReads: [],
 };
 
 function results(sends: SessionRequest['sends']): SessionResponse {
@@ -54,7 +57,7 @@ function results(sends: SessionRequest['sends']): SessionResponse {
     ...EMPTY,
     results: sends.map(({ clientId }): SendResult => {
       const sent = { conversation: 'somebody:somebody else', seq: ++seq, clientId, sentTimeMs: 0n };
-      return { clientId, sent, error: undefined };
+      return { clientId, sent, error: undefined, conversation: sent.conversation };
     }),
   };
 }

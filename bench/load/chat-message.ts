@@ -12,5 +12,7 @@ export function chatMessage(friend: string, text: string, clientId: string): Cha
     seq: 0n,
     sentAt: 0n,
     error: undefined,
+    gapFirstSeq: 0n,
+    listInbox: false,
   };
 }

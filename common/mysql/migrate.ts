@@ -19,8 +19,8 @@ const LOCK_SECONDS = 60;
 
 /**
  * Brings the database to the newest step. Any number of nodes may do this at once: one does, the others wait for it.
- * MySQL commits each CREATE or ALTER by itself, so a step that was cut short runs again: it must be written to bear that
- * (`IF NOT EXISTS`).
+ * MySQL commits each CREATE or ALTER by itself, so a step that was cut short runs again: it is one statement, or several with
+ * `IF NOT EXISTS`; that a column is there already, or gone, means that it ran.
  * @throws Error when the database was written by a newer program.
  */
 export async function migrateMysql(url: string, schema: Schema): Promise<void> {
@@ -28,7 +28,7 @@ export async function migrateMysql(url: string, schema: Schema): Promise<void> {
     await locked(connection, schema.part, async () => {
       const where = nameOf(url);
       for (const step of stepsToRun(where, await applied(connection, schema.part), schema.migrations)) {
-        await connection.query(step.sql);
+        await runStep(connection, step.sql);
         await connection.query('INSERT INTO migration (part, number, name, checksum) VALUES (?, ?, ?, ?)', [
           schema.part,
           step.number,
@@ -38,6 +38,17 @@ export async function migrateMysql(url: string, schema: Schema): Promise<void> {
       }
     });
   });
+}
+
+/** There is such a table, column or key already; there is none to drop. MySQL has no `ADD COLUMN IF NOT EXISTS`. */
+const DONE_ALREADY = [1050, 1060, 1061, 1091];
+
+async function runStep(connection: Connection, statements: string): Promise<void> {
+  try {
+    await connection.query(statements);
+  } catch (error) {
+    if (!DONE_ALREADY.includes((error as { errno?: number }).errno ?? 0)) throw error;
+  }
 }
 
 /** Every step, and whether it has run; changes nothing. @throws Error like `migrateMysql`. */

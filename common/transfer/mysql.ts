@@ -114,10 +114,14 @@ export class MysqlTransfer implements Target {
   }
 }
 
-/** A row that is there stays; the sums show whether it is the same. What is never empty is overwritten. */
+/**
+ * A row that is there stays; the sums show whether it is the same. What is never empty is overwritten. A column that the export does not have, for an
+ * earlier version wrote it, gets its default.
+ */
 function insert(table: MysqlTable, rows: readonly Row[]): Sql {
   const { mysql, columns, key, isNeverEmpty } = table;
-  const names = Object.keys(columns);
+  const [first = {}] = rows;
+  const names = Object.keys(columns).filter((name) => Object.hasOwn(first, name));
   const values = rows.map((row) => names.map((name) => VALUE[columns[name] ?? 'text'](row[name] ?? '')));
   const into = names.map((name) => columnOf(table, name));
   const updates = (isNeverEmpty ? names : key)

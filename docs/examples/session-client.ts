@@ -60,6 +60,8 @@ export class SessionClient {
   #acks = new Map<string, bigint>();
   #reads = new Map<string, bigint>();
   #revision = 0n;
+  /** The newest marks taken of each conversation; they go along with its next acknowledgement. */
+  readonly #marksRevisions = new Map<string, bigint>();
   #call: ClientDuplexStream<SessionRequest, SessionResponse> | undefined;
   #isFull = false;
   #isScheduled = false;
@@ -197,7 +199,11 @@ export class SessionClient {
   }
 
   #takeMarks(marks: Marks[]): void {
-    for (const { revision } of marks) if (revision > this.#revision) this.#revision = revision;
+    for (const { revision, conversation, marksRevision } of marks) {
+      if (revision > this.#revision) this.#revision = revision;
+      if (marksRevision > (this.#marksRevisions.get(conversation) ?? 0n))
+        this.#marksRevisions.set(conversation, marksRevision);
+    }
     this.#options.onMarks?.(marks);
   }
 
@@ -247,7 +253,10 @@ export class SessionClient {
   /** As much as fits into one frame. */
   #nextFrame(): Partial<SessionRequest> {
     const places = Math.floor(FRAME_BYTES / OVERHEAD_BYTES);
-    const acks = takeSome(this.#acks, places);
+    const acks = takeSome(this.#acks, places).map((ack) => ({
+      ...ack,
+      marksRevision: this.#marksRevisions.get(ack.conversation) ?? 0n,
+    }));
     const reads = takeSome(this.#reads, places - acks.length);
     return { acks, reads, sends: this.#takeSends((acks.length + reads.length) * OVERHEAD_BYTES) };
   }
@@ -305,7 +314,7 @@ function takeSome(places: Map<string, bigint>, limit: number): Position[] {
   const taken: Position[] = [];
   for (const [conversation, seq] of places) {
     if (taken.length === limit) break;
-    taken.push({ conversation, seq });
+    taken.push({ conversation, seq, marksRevision: 0n });
     places.delete(conversation);
   }
   return taken;

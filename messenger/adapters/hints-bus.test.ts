@@ -53,7 +53,7 @@ describe('hints over the bus', () => {
     await turn();
     const [bobs, cleos] = [listen(other, 'bob'), listen(third, 'cleo')];
     const marks: Marks[] = [
-      { conversation: 'ada:bob', member: 'ada', readSeq: 3, deliveredSeq: 2, revision: 9 },
+      { conversation: 'ada:bob', member: 'ada', readSeq: 3, deliveredSeq: 2, revision: 9, marksRevision: 7 },
     ];
     one.tellEntries([entry('ada:bob', 1), entry('ada:ada', 1), entry('ada:bob', 2)]);
     one.tellMarks(marks);
@@ -62,7 +62,7 @@ describe('hints over the bus', () => {
     assert.deepEqual(bobs, [
       ['entries', [entry('ada:bob', 1), entry('ada:bob', 2)]],
       ['marks', marks],
-      ['opened', 'phone', 17],
+      ['opened', 'phone', { time: 17, node: one.node }],
     ]);
     assert.deepEqual(cleos, []);
   });

@@ -17,7 +17,7 @@ const ALIVE = 'chatterbox.nodes.alive';
 export class BusHints implements Hints, AsyncDisposable {
   readonly #bus: Bus;
   readonly #clock: () => number;
-  readonly #id = randomUUID();
+  readonly node = randomUUID();
   /** When each other node was last heard, ms. */
   readonly #others = new Map<string, number>();
   readonly #alive: NodeJS.Timeout;
@@ -52,9 +52,10 @@ export class BusHints implements Hints, AsyncDisposable {
       this.#tell(conversation, { marks: its.map(toHintedMarks) });
   }
 
-  tellOpened(user: string, device: string, openedAt: number): void {
+  tellOpened(user: string, device: string, time: number): void {
     if (this.#others.size === 0) return;
-    this.#bus.publish(subjectOf(user), encode({ opened: { device, openedAt: BigInt(openedAt) } }));
+    const opened = { device, openedAt: BigInt(time), node: this.node };
+    this.#bus.publish(subjectOf(user), encode({ opened }));
   }
 
   listen(user: string, listener: HintListener): Disposable {
@@ -63,7 +64,8 @@ export class BusHints implements Hints, AsyncDisposable {
       if (entries.length > 0) listener.entries(entries.map(fromHinted));
       if (heads.length > 0) listener.heads(heads.map((head) => ({ ...head, lastSeq: Number(head.lastSeq) })));
       if (marks.length > 0) listener.marks(marks.map(fromHintedMarks));
-      if (opened !== undefined) listener.opened(opened.device, Number(opened.openedAt));
+      if (opened !== undefined)
+        listener.opened(opened.device, { time: Number(opened.openedAt), node: opened.node });
     });
   }
 
@@ -83,7 +85,7 @@ export class BusHints implements Hints, AsyncDisposable {
   #sayAlive(): void {
     for (const [id, heardAt] of this.#others)
       if (this.#clock() - heardAt > GONE_AFTER_MS) this.#others.delete(id);
-    this.#bus.publish(ALIVE, Buffer.from(this.#id));
+    this.#bus.publish(ALIVE, Buffer.from(this.node));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -110,20 +112,22 @@ function fromHinted({ seq, sentAt, messagesSoFar, ...entry }: HintedEntry): Entr
   return { ...entry, seq: Number(seq), sentAt: Number(sentAt), messagesSoFar: Number(messagesSoFar) };
 }
 
-function toHintedMarks({ readSeq, deliveredSeq, revision, ...marks }: Marks): HintedMarks {
+function toHintedMarks({ readSeq, deliveredSeq, revision, marksRevision, ...marks }: Marks): HintedMarks {
   return {
     ...marks,
     readSeq: BigInt(readSeq),
     deliveredSeq: BigInt(deliveredSeq),
     revision: BigInt(revision),
+    marksRevision: BigInt(marksRevision),
   };
 }
 
-function fromHintedMarks({ readSeq, deliveredSeq, revision, ...marks }: HintedMarks): Marks {
+function fromHintedMarks({ readSeq, deliveredSeq, revision, marksRevision, ...marks }: HintedMarks): Marks {
   return {
     ...marks,
     readSeq: Number(readSeq),
     deliveredSeq: Number(deliveredSeq),
     revision: Number(revision),
+    marksRevision: Number(marksRevision),
   };
 }

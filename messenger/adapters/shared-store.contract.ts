@@ -84,7 +84,9 @@ export function sharedStoreContract(name: string, open: () => Promise<SharedStor
       );
       await one.commit([draft('ada', 'bob', '2'), draft('ada', 'cleo', '1')], 2);
       const [read] = await one.markRead([{ user: 'bob', conversation: 'ada:bob', seq: 2 }]);
-      await one.saveCursors([{ user: 'cleo', device: 'phone', conversation: 'ada:cleo', seq: 1 }]);
+      await one.saveCursors([
+        { user: 'cleo', device: 'phone', conversation: 'ada:cleo', seq: 1, marksTaken: 0 },
+      ]);
       const news = await other.news();
       assert.deepEqual(news?.commits.map(({ conversation, lastSeq }) => [conversation, lastSeq]).sort(), [
         ['ada:bob', 2],
@@ -125,6 +127,29 @@ export function sharedStoreContract(name: string, open: () => Promise<SharedStor
       assert.ok([...heard.values()].every((times) => times === 1));
     });
 
+    it('opens a device at both in the same moment, and revises marks without a hole', async () => {
+      const [one, other] = shared.nodes;
+      await one.commit([draft('ada', 'bob', '1'), draft('ada', 'bob', '2')], 1);
+      const arrival = { now: 5, baseAt: 5, maxDevices: 50, openDevices: [] };
+      const opened = await Promise.all([one, other].map((node) => node.openDevice('bob', 'phone', arrival)));
+      assert.deepEqual(
+        opened.map(({ baseAt }) => baseAt),
+        [5, 5],
+      );
+      const reached = { conversation: 'ada:bob', device: 'phone', marksTaken: 0 };
+      const moved = await Promise.all([
+        one.saveCursors([{ ...reached, user: 'bob', seq: 1 }]),
+        other.saveCursors([{ ...reached, user: 'ada', seq: 1 }]),
+        one.markRead([{ user: 'bob', conversation: 'ada:bob', seq: 1 }]),
+        other.markRead([{ user: 'bob', conversation: 'ada:bob', seq: 2 }]),
+      ]);
+      const revisions = moved.flat().flatMap((mark) => mark?.marksRevision ?? []);
+      const last = Math.max(
+        ...(await one.marksAfter([{ conversation: 'ada:bob', after: 0 }])).map((m) => m.marksRevision),
+      );
+      assert.deepEqual(new Set(revisions), new Set(Array.from({ length: last - 1 }, (_, i) => i + 2)));
+    });
+
     it('moves marks forward only, whoever moves them', async () => {
       const [one, other] = shared.nodes;
       await one.commit(
@@ -134,16 +159,18 @@ export function sharedStoreContract(name: string, open: () => Promise<SharedStor
       const reached = { user: 'bob', conversation: 'ada:bob' };
       const seqs = Array.from({ length: 20 }, (_, i) => i + 1);
       await Promise.all(
-        seqs.map((seq) => [one, other][seq % 2]?.saveCursors([{ ...reached, device: 'phone', seq }])),
+        seqs.map((seq) =>
+          [one, other][seq % 2]?.saveCursors([{ ...reached, device: 'phone', seq, marksTaken: 0 }]),
+        ),
       );
       const revisions = await Promise.all(
         seqs.map((seq) => [one, other][seq % 2]?.markRead([{ ...reached, seq }])),
       );
-      const { marks, revision } = await one.openDevice('bob', 'phone', 0);
-      assert.deepEqual(
-        marks.find(({ member }) => member === 'bob'),
-        { conversation: 'ada:bob', member: 'bob', readSeq: 20, deliveredSeq: 20, revision },
-      );
+      const { marks, revision } = await one.stateAfter('bob', 0);
+      const marksRevision = marks[0]?.marksRevision ?? 0;
+      assert.deepEqual(marks, [
+        { conversation: 'ada:bob', member: 'bob', readSeq: 20, deliveredSeq: 20, revision, marksRevision },
+      ]);
       assert.equal(Math.max(...revisions.flatMap((answer) => answer?.[0]?.revision ?? 0)), revision);
     });
   });

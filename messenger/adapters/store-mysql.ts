@@ -4,6 +4,7 @@ import { migrateMysql } from '#common/mysql/migrate.ts';
 import { Mysql } from '#common/mysql/open.ts';
 import type { MessageStore, SharedLog } from '../ports.ts';
 import { Committer } from './mysql/commit.ts';
+import { MysqlDevices } from './mysql/devices.ts';
 import { Journal } from './mysql/journal.ts';
 import { JournalLane } from './mysql/journal-lane.ts';
 import { JournalNode } from './mysql/journal-node.ts';
@@ -41,6 +42,7 @@ export async function openMysqlStore({ url, log, clock }: MysqlStoreOptions): Pr
   const lane = (node: JournalNode) => new JournalLane(writing, node, (place) => others.await(place));
   const committer = new Committer(lane(own[0]), () => writing.connectionsMade);
   const marks = new MarkKeeper(mysql, lane(own[1]), clock);
+  const devices = new MysqlDevices(mysql);
   const reader = new LogReader(mysql);
   const journal = new Journal(mysql, clock);
   await others.begin();
@@ -52,8 +54,10 @@ export async function openMysqlStore({ url, log, clock }: MysqlStoreOptions): Pr
       busy: mysql.use.busy + writing.use.busy,
       waiting: mysql.use.waiting + writing.use.waiting,
     }),
-    exists: (conversation) => reader.exists(conversation),
-    positions: (user, device) => reader.positions(user, device),
+    heads: (conversations) => reader.heads(conversations),
+    newestAt: (moments) => reader.newestAt(moments),
+    marksAfter: (ranges) => reader.marksAfter(ranges),
+    stateAfter: (user, revision) => marks.stateAfter(user, revision),
     entries: (ranges, maxEntries) => reader.entries(ranges, maxEntries),
     entriesBefore: (conversation, seq, limit) => reader.entriesBefore(conversation, seq, limit),
     conversations: (user, before, limit) => reader.conversations(user, before, limit),
@@ -61,7 +65,7 @@ export async function openMysqlStore({ url, log, clock }: MysqlStoreOptions): Pr
     snapshot: (after, limit) => reader.snapshot(after, limit),
     saveCursors: (cursors) => marks.saveCursors(cursors),
     markRead: (reads) => marks.markRead(reads),
-    openDevice: (user, device, revision) => marks.openDevice(user, device, revision),
+    openDevice: (user, device, arrival) => devices.open(user, device, arrival),
     journal: (cursor, limit) => journal.read(cursor, limit),
     journalEnd: () => journal.end(),
     acknowledgeJournal: (name, cursor, now) => journal.acknowledge(name, cursor, now),

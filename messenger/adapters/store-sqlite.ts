@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { hostInWorker } from '#common/sqlite/host.ts';
-import type { MessageStore } from '../ports.ts';
+import type { Arrival, MessageStore, OpenedDevice } from '../ports.ts';
+import { SEEN_STEP_MS } from './devices.ts';
 import type { ReaderPort } from './sqlite/reader.ts';
 import type { WriterPort } from './sqlite/writer.ts';
 
@@ -19,10 +20,12 @@ export async function openSqliteStore(folder: string): Promise<MessageStore & As
     commit: writer.commit,
     saveCursors: writer.saveCursors,
     markRead: writer.markRead,
-    openDevice: writer.openDevice,
+    openDevice: (user, device, arrival) => openDevice(writer, reader, user, device, arrival),
     acknowledgeJournal: writer.acknowledgeJournal,
-    exists: reader.exists,
-    positions: reader.positions,
+    heads: reader.heads,
+    newestAt: reader.newestAt,
+    stateAfter: reader.stateAfter,
+    marksAfter: reader.marksAfter,
     entries: reader.entries,
     entriesBefore: reader.entriesBefore,
     conversations: reader.conversations,
@@ -32,4 +35,22 @@ export async function openSqliteStore(folder: string): Promise<MessageStore & As
     snapshot: reader.snapshot,
     [Symbol.asyncDispose]: () => both.disposeAsync(),
   };
+}
+
+/** A device that comes back is read beside the commits; only a new one, and one that was not seen for long, is written. */
+async function openDevice(
+  writer: WriterPort,
+  reader: ReaderPort,
+  user: string,
+  device: string,
+  arrival: Arrival,
+): Promise<OpenedDevice> {
+  const known = await reader.device(user, device);
+  if (known === undefined) {
+    await writer.addDevice(user, device, arrival);
+    return openDevice(writer, reader, user, device, arrival);
+  }
+  const { seenAt, ...opened } = known;
+  if (Math.abs(arrival.now - seenAt) > SEEN_STEP_MS) await writer.seeDevice(user, device, arrival.now);
+  return opened;
 }

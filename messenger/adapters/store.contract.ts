@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { directConversation } from '../conversation-id.ts';
-import type { Draft, Entry, MessageStore, Outcome } from '../ports.ts';
+import type { Arrival, Draft, Entry, MessageStore, Outcome } from '../ports.ts';
 import { contentHash } from '../send.ts';
 
 export interface OpenedStore extends AsyncDisposable {
@@ -11,12 +11,12 @@ export interface OpenedStore extends AsyncDisposable {
 }
 
 /** What every message store promises; each adapter runs all of it. */
-export function messageStoreContract(name: string, open: () => Promise<OpenedStore>): void {
+export function messageStoreContract(name: string, openStore: () => Promise<OpenedStore>): void {
   describe(`${name} keeps the promises of a message store`, () => {
     let opened: OpenedStore;
     const store = () => opened.store;
     beforeEach(async () => {
-      opened = await open();
+      opened = await openStore();
     });
     afterEach(() => opened[Symbol.asyncDispose]());
 
@@ -137,16 +137,122 @@ export function messageStoreContract(name: string, open: () => Promise<OpenedSto
         ['a', 'b', 'c'].map((text) => draft('ada', 'bob', text)),
         5,
       );
+      await open(store(), 'ada', 'phone');
       const cursor = { user: 'ada', device: 'phone', conversation: 'ada:bob' };
-      await store().saveCursors([{ ...cursor, seq: 2 }]);
-      await store().saveCursors([{ ...cursor, seq: 1 }]);
-      assert.deepEqual(await store().positions('ada', 'phone'), [
-        { conversation: 'ada:bob', lastSeq: 3, cursor: 2 },
+      await store().saveCursors([{ ...cursor, seq: 2, marksTaken: 4 }]);
+      await store().saveCursors([{ ...cursor, seq: 1, marksTaken: 3 }]);
+      const position = { conversation: 'ada:bob', lastSeq: 3, createdAt: 5, lastSentAt: 5 };
+      // Ada's delivered mark moved once.
+      const marksRevision = 2;
+      assert.deepEqual((await open(store(), 'ada', 'phone')).positions, [
+        { ...position, cursor: 2, marksTaken: 4, marksRevision },
       ]);
-      assert.deepEqual(await store().positions('ada', 'desk'), [
-        { conversation: 'ada:bob', lastSeq: 3, cursor: 0 },
+      assert.deepEqual((await open(store(), 'ada', 'desk')).positions, [
+        { ...position, cursor: undefined, marksTaken: 0, marksRevision },
       ]);
-      assert.deepEqual(await store().positions('zoe', 'phone'), []);
+      assert.deepEqual((await open(store(), 'zoe', 'phone')).positions, []);
+    });
+
+    it('takes nothing for delivered that no device has acknowledged, however often one opens', async () => {
+      await store().commit([draft('ada', 'bob', 'a')], 5);
+      for (const now of [6, 7, 8_000_000]) {
+        const { positions, baseAt } = await open(store(), 'bob', 'phone', { now, baseAt: now });
+        assert.deepEqual([positions.map(({ cursor }) => cursor), baseAt], [[undefined], 6]);
+      }
+      const [inbox] = await store().conversations('bob', undefined, 1);
+      assert.equal(inbox?.marks.find(({ member }) => member === 'bob')?.deliveredSeq, 0);
+    });
+
+    it('keeps so many devices of each user: the longest unseen without a stream goes, and is new when it comes back', async () => {
+      await store().commit([draft('ada', 'bob', 'a')], 5);
+      const arrive = (device: string, now: number, openDevices: string[] = []) =>
+        open(store(), 'bob', device, { now, baseAt: now, maxDevices: 3, openDevices });
+      for (const [i, device] of ['one', 'two', 'three'].entries()) await arrive(device, 10 + i);
+      const reached = { user: 'bob', conversation: 'ada:bob', seq: 1, marksTaken: 0 };
+      await store().saveCursors(['one', 'two'].map((device) => ({ ...reached, device })));
+      await arrive('four', 20, ['one']);
+      assert.equal((await arrive('one', 30)).positions[0]?.cursor, 1, 'it had a stream open');
+      // The cursor of a device that went is not kept, however late it is saved.
+      await store().saveCursors([{ ...reached, device: 'two' }]);
+      const again = await arrive('two', 40, ['one', 'four']);
+      assert.deepEqual([again.baseAt, again.positions[0]?.cursor], [40, undefined]);
+      await assert.rejects(arrive('five', 50, ['one', 'two', 'four']), { reason: 'CONFLICT' });
+    });
+
+    it('finds the newest entry of a time, for many conversations', async () => {
+      for (const at of [10, 20, 20, 30, 40])
+        await store().commit([draft('ada', 'bob', `${at}`), draft('ada', 'cleo', `${at}`)], at);
+      const moment = (conversation: string, at: number) => ({ conversation, lastSeq: 5, at });
+      assert.deepEqual(
+        await store().newestAt([
+          ...[9, 10, 25, 39, 40, 99].map((at) => moment('ada:bob', at)),
+          moment('ada:cleo', 20),
+        ]),
+        [0, 1, 3, 4, 5, 5, 3],
+      );
+      assert.deepEqual(await store().newestAt([]), []);
+    });
+
+    it('tells the marks of a conversation after a revision of them, each change the next one', async () => {
+      await store().commit(
+        [draft('ada', 'bob', 'a'), draft('bob', 'ada', 'b'), draft('ada', 'cleo', 'c')],
+        5,
+      );
+      await open(store(), 'bob', 'phone');
+      const conversation = 'ada:bob';
+      const marksAfter = async (revision: number) =>
+        (await store().marksAfter([{ conversation, after: revision }]))
+          .map(({ member, readSeq, deliveredSeq, marksRevision }) => [
+            member,
+            readSeq,
+            deliveredSeq,
+            marksRevision,
+          ])
+          .sort();
+      const unread = [
+        ['ada', 1, 0, 1],
+        ['bob', 2, 0, 1],
+      ];
+      assert.deepEqual(await marksAfter(0), unread);
+      assert.deepEqual(await marksAfter(1), [], 'sending sets no revision');
+      const [delivered] = await store().saveCursors([
+        { user: 'bob', device: 'phone', conversation, seq: 1, marksTaken: 0 },
+      ]);
+      const [read] = await store().markRead([{ user: 'ada', conversation, seq: 2 }]);
+      assert.deepEqual([delivered?.marksRevision, read?.marksRevision], [2, 3]);
+      assert.deepEqual(await marksAfter(1), [
+        ['ada', 2, 0, 3],
+        ['bob', 2, 1, 2],
+      ]);
+      assert.deepEqual(await marksAfter(2), [['ada', 2, 0, 3]]);
+      assert.deepEqual(await marksAfter(3), []);
+    });
+
+    it('tells a user’s own marks after a revision, all of a revision together', async () => {
+      const friends = Array.from({ length: 600 }, (_, i) => `friend${i}`);
+      await store().commit(
+        friends.map((friend) => draft(friend, 'bob', 'x')),
+        5,
+      );
+      const conversations = friends.map((friend) => directConversation(friend, 'bob'));
+      for (let from = 0; from < 600; from += 150)
+        await store().markRead(
+          conversations
+            .slice(from, from + 150)
+            .map((conversation) => ({ user: 'bob', conversation, seq: 1 })),
+        );
+      const told: string[] = [];
+      let revision = 0;
+      for (let page = await store().stateAfter('bob', 0); page.marks.length > 0; ) {
+        assert.ok(page.marks.every((mark) => mark.member === 'bob' && mark.revision <= page.revision));
+        assert.ok(page.marks.every((mark) => mark.revision > revision));
+        told.push(...page.marks.map(({ conversation }) => conversation));
+        revision = page.revision;
+        page = await store().stateAfter('bob', revision);
+      }
+      assert.deepEqual(told.toSorted(), conversations.toSorted());
+      assert.deepEqual(await store().stateAfter('bob', revision), { marks: [], revision });
+      assert.deepEqual(await store().stateAfter('nobody', 0), { marks: [], revision: 0 });
     });
 
     it('counts unread messages after the read mark, which sending moves too, and moves it forward only', async () => {
@@ -157,7 +263,7 @@ export function messageStoreContract(name: string, open: () => Promise<OpenedSto
       const read = { user: 'bob', conversation: 'ada:bob' };
       const unread = async (user: string) => (await store().conversations(user, undefined, 1))[0]?.unread;
       assert.deepEqual([await unread('ada'), await unread('bob')], [0, 3]);
-      const marks = { conversation: 'ada:bob', member: 'bob', deliveredSeq: 0 };
+      const marks = { conversation: 'ada:bob', member: 'bob', deliveredSeq: 0, marksRevision: 2 };
       assert.deepEqual(await store().markRead([{ ...read, seq: 2 }]), [
         { ...marks, readSeq: 2, revision: 1 },
       ]);
@@ -184,33 +290,11 @@ export function messageStoreContract(name: string, open: () => Promise<OpenedSto
         ['a', 'b'].map((text) => draft('ada', 'bob', text)),
         5,
       );
-      const cursor = { user: 'bob', conversation: 'ada:bob' };
+      for (const device of ['phone', 'desk']) await open(store(), 'bob', device);
+      const cursor = { user: 'bob', conversation: 'ada:bob', marksTaken: 0 };
       const [marks] = await store().saveCursors([{ ...cursor, device: 'phone', seq: 2 }]);
       assert.deepEqual([marks?.member, marks?.deliveredSeq], ['bob', 2]);
       assert.deepEqual(await store().saveCursors([{ ...cursor, device: 'desk', seq: 1 }]), []);
-    });
-
-    it('starts a new device at the end of everything, once, and tells it the marks that it does not know', async () => {
-      await store().commit([draft('ada', 'bob', 'a'), draft('cleo', 'bob', 'b')], 5);
-      await store().markRead([{ user: 'bob', conversation: 'ada:bob', seq: 1 }]);
-      const first = await store().openDevice('bob', 'phone', 0);
-      assert.deepEqual([first.isNew, first.revision], [true, 1]);
-      assert.deepEqual(
-        first.positions.map((p) => p.cursor),
-        [1, 1],
-      );
-      await store().commit([draft('ada', 'bob', 'c'), draft('dan', 'bob', 'd')], 6);
-      const second = await store().openDevice('bob', 'phone', 1);
-      const cursors = second.positions.map((p) => [p.conversation, p.lastSeq, p.cursor]).toSorted();
-      assert.deepEqual(cursors, [
-        ['ada:bob', 2, 1],
-        ['bob:cleo', 1, 1],
-        ['bob:dan', 1, 0],
-      ]);
-      assert.equal(second.isNew, false);
-      const own = (marks: { member: string }[]) => marks.filter(({ member }) => member === 'bob').length;
-      assert.deepEqual([own(first.marks), own(second.marks)], [1, 0]);
-      assert.deepEqual(second.marks.map((m) => m.member).toSorted(), ['ada', 'cleo', 'dan']);
     });
 
     it('reads backwards from any place', async () => {
@@ -229,10 +313,13 @@ export function messageStoreContract(name: string, open: () => Promise<OpenedSto
       assert.deepEqual(await store().entriesBefore('ada:bob', 1, 9), []);
     });
 
-    it('knows whether a conversation has begun', async () => {
-      assert.equal(await store().exists('ada:bob'), false);
+    it('knows how far conversations go', async () => {
+      assert.deepEqual(await store().heads(['ada:bob']), []);
       await store().commit([draft('ada', 'bob', 'a')], 5);
-      assert.equal(await store().exists('ada:bob'), true);
+      assert.deepEqual(await store().heads(['ada:bob', 'ada:cleo']), [
+        { conversation: 'ada:bob', lastSeq: 1 },
+      ]);
+      assert.deepEqual(await store().heads([]), []);
     });
 
     it('journals every batch in commit order, and nothing for a batch of retries', async () => {
@@ -312,6 +399,11 @@ export function messageStoreContract(name: string, open: () => Promise<OpenedSto
         assert.equal(entries[outcome.seq - 1]?.clientId, `id-${i % 200}`);
     });
   });
+}
+
+/** As a device that arrives at 10 where nobody else is. */
+function open(store: MessageStore, user: string, device: string, arrival: Partial<Arrival> = {}) {
+  return store.openDevice(user, device, { now: 10, baseAt: 10, maxDevices: 50, openDevices: [], ...arrival });
 }
 
 let lastId = 0;

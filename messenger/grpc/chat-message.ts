@@ -5,6 +5,9 @@ import { membersOf } from '../conversation-id.ts';
 import type { Entry } from '../ports.ts';
 import type { SendRequest, Sent } from '../send.ts';
 
+/** What most messages do not say. */
+const BARE = { error: undefined, gapFirstSeq: 0n, listInbox: false };
+
 /** What a ChatMessage asks to be sent. The first app's `friend` may come in quotes; the name is canonicalised later. */
 export function toSendRequest({
   user,
@@ -36,7 +39,7 @@ export function toChatMessage({
     conversation,
     seq: BigInt(seq),
     sentAt: BigInt(sentAt),
-    error: undefined,
+    ...BARE,
   };
 }
 
@@ -52,7 +55,7 @@ export function toRefusal(request: SendRequest, error: ServiceError): ChatMessag
 
 function toRequest({ user, friend, conversation, body, clientId, clientTime }: SendRequest): ChatMessage {
   const asked = { user, friend, conversation, message: body, clientId, timestamp: clientTime };
-  return { ...asked, seq: 0n, sentAt: 0n, error: undefined };
+  return { ...asked, seq: 0n, sentAt: 0n, ...BARE };
 }
 
 export function toResponse({ conversation, seq, clientId, sentAt }: Sent): ChatMessageResponse {

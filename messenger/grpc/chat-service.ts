@@ -4,9 +4,9 @@ import { type ChatServiceServer, ChatServiceService } from '#proto/org/harshit/m
 import type { Cursors } from '../cursors.ts';
 import type { Hub } from '../hub.ts';
 import type { LiveCalls } from '../live-calls.ts';
-import type { MessageStore } from '../ports.ts';
 import type { Sender } from '../send.ts';
 import type { SendRate } from '../send-rate.ts';
+import type { Arrivals } from '../turns.ts';
 import { callerOf } from './callers.ts';
 import { toResponse, toSendRequest } from './chat-message.ts';
 import { decodedByUs } from './decoding.ts';
@@ -19,8 +19,10 @@ export interface ChatServiceOptions {
   rate: SendRate;
   hub: Hub;
   liveCalls: LiveCalls;
-  store: Pick<MessageStore, 'positions' | 'entries'>;
+  store: Arrivals;
   cursors: Cursors;
+  /** A user has at most so many devices. */
+  maxDevices: number;
   /** A device did not keep up: it reads on from the log. */
   onWindowFull(): void;
   clock(): number;

@@ -14,21 +14,24 @@ import { requireMember } from '../conversation-id.ts';
 import { pageSize, readPageToken, writePageToken } from '../paging.ts';
 import type { Entry, MessageStore } from '../ports.ts';
 import type { ReadMarks } from '../read-marks.ts';
+import type { SendRate } from '../send-rate.ts';
+import { entrySeq, wholeNumber } from '../seqs.ts';
 import { callerOf } from './callers.ts';
 import { decodedByUs } from './decoding.ts';
 import { toConversation, toWireEntry, toWireMarks } from './encode.ts';
 import { unary } from './methods.ts';
 
 export interface ConversationsOptions {
-  store: Pick<MessageStore, 'conversations' | 'unread' | 'entries' | 'entriesBefore' | 'exists'>;
+  store: Pick<MessageStore, 'conversations' | 'unread' | 'entries' | 'entriesBefore' | 'heads'>;
   readMarks: ReadMarks;
+  rate: SendRate;
   log: Log;
 }
 
 /** What a person's conversations hold. */
 export function addConversationsService(
   server: Server,
-  { store, readMarks, log }: ConversationsOptions,
+  { store, readMarks, rate, log }: ConversationsOptions,
 ): void {
   const service: ConversationsServiceServer = {
     listConversations: unary(log, (request, call) =>
@@ -40,19 +43,21 @@ export function addConversationsService(
       return { messages: BigInt(messages), conversations: BigInt(conversations) };
     }),
     markRead: unary(log, async ({ conversation, seq }, call) => {
-      const marks = await readMarks.move({ user: callerOf(call).username, conversation, seq: Number(seq) });
+      const { username: user } = callerOf(call);
+      rate.take(user);
+      const marks = await readMarks.move({ user, conversation, seq: entrySeq(seq, 'seq') });
       return { marks: toWireMarks(marks) };
     }),
   };
   server.addService(decodedByUs(ConversationsServiceService), service);
 }
 
-const InboxPlace = z.strictObject({ sentAt: z.int(), id: z.string() });
+const InboxPlace = z.strictObject({ sentAt: z.int().nonnegative(), id: z.string() });
 /** Where a page of a log goes on: after a seq, or, descending, before one. */
 const LogPlace = z.strictObject({
   conversation: z.string(),
-  after: z.int().optional(),
-  before: z.int().optional(),
+  after: z.int().nonnegative().optional(),
+  before: z.int().nonnegative().optional(),
 });
 type LogPlace = z.infer<typeof LogPlace>;
 
@@ -81,7 +86,7 @@ async function listEntries(
   requireMember(user, conversation);
   const size = pageSize(request.pageSize);
   const place = placeOf(request);
-  if (!(await store.exists(conversation)))
+  if ((await store.heads([conversation])).length === 0)
     throw new ServiceError('NOT_FOUND', { detail: 'There is no such conversation.' });
   const page = await readPage(store, place, size);
   const last = page.at(-1);
@@ -111,15 +116,12 @@ function placeOf({
 }: ListEntriesRequest): LogPlace {
   const starts = [afterSeq !== 0n, beforeSeq !== 0n, newestFirst].filter(Boolean).length;
   if (starts > 1) throw invalidField('after_seq', 'must not be set together with before_seq or newest_first');
-  if (afterSeq < 0n) throw invalidField('after_seq', 'must not be negative');
-  if (beforeSeq < 0n) throw invalidField('before_seq', 'must not be negative');
+  const [after, before] = [wholeNumber(afterSeq, 'after_seq', 0), wholeNumber(beforeSeq, 'before_seq', 0)];
   const place = readPageToken(pageToken, (token) => LogPlace.safeParse(token).data);
   if (place !== undefined && place.conversation !== conversation) {
     throw invalidField('page_token', 'is not one that this call gave');
   }
   if (place !== undefined) return place;
   if (newestFirst) return { conversation, before: Number.MAX_SAFE_INTEGER };
-  return beforeSeq > 0n
-    ? { conversation, before: Number(beforeSeq) }
-    : { conversation, after: Number(afterSeq) };
+  return before > 0 ? { conversation, before } : { conversation, after };
 }

@@ -46,13 +46,21 @@ export function toWireEntry({
   };
 }
 
-export function toWireMarks({ conversation, member, readSeq, deliveredSeq, revision }: Marks): WireMarks {
+export function toWireMarks({
+  conversation,
+  member,
+  readSeq,
+  deliveredSeq,
+  revision,
+  marksRevision,
+}: Marks): WireMarks {
   return {
     conversation,
     member,
     readSeq: BigInt(readSeq),
     deliveredSeq: BigInt(deliveredSeq),
     revision: BigInt(revision),
+    marksRevision: BigInt(marksRevision),
   };
 }
 

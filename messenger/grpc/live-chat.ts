@@ -1,14 +1,17 @@
 import { Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
 import { ServiceError, toServiceError } from '#common/errors.ts';
 import type { ChatMessage } from '#proto/org/harshit/messenger/chat/messages.ts';
+import { Acknowledgements, type AcknowledgingStream } from '../acknowledgements.ts';
 import { membersOf } from '../conversation-id.ts';
 import { deviceName } from '../device-name.ts';
-import type { Head, Listener } from '../hub.ts';
+import type { Listener } from '../hub.ts';
 import { ImplicitAcks, type Place } from '../implicit-acks.ts';
 import type { LiveCall } from '../live-calls.ts';
-import type { Entry } from '../ports.ts';
+import { type Claim, type Gap, OpeningPlan } from '../opening.ts';
+import type { Entry, Head } from '../ports.ts';
 import { Reader, type Sink } from '../reader.ts';
 import type { SendRequest, Sent } from '../send.ts';
+import { entrySeq } from '../seqs.ts';
 import { type StreamAnswers, StreamSends } from '../stream-sends.ts';
 import { callerOf } from './callers.ts';
 import {
@@ -46,7 +49,7 @@ async function serve(call: Call, options: ChatServiceOptions): Promise<void> {
   }
 }
 
-class ChatStream implements Listener, Sink, StreamAnswers, OutboxOwner {
+class ChatStream implements Listener, Sink, StreamAnswers, AcknowledgingStream, OutboxOwner {
   readonly user: string;
   readonly device: string;
   readonly #call: Call;
@@ -55,6 +58,10 @@ class ChatStream implements Listener, Sink, StreamAnswers, OutboxOwner {
   readonly #reader: Reader;
   readonly #outbox: Outbox<ChatMessage>;
   readonly #sends: StreamSends;
+  readonly #acks: Acknowledgements;
+  /** Where entries are left out, until the entry comes that says so. */
+  readonly #gaps = new Map<string, Gap>();
+  #listInbox = false;
   readonly #implicitAcks = new ImplicitAcks();
   readonly #caughtUp = Promise.withResolvers<void>();
   readonly #wantsOwn: boolean;
@@ -70,20 +77,32 @@ class ChatStream implements Listener, Sink, StreamAnswers, OutboxOwner {
     this.#options = options;
     this.#reader = new Reader(options.store, this);
     this.#outbox = new Outbox(call, WRITES_IN_FLIGHT, this);
-    this.#sends = new StreamSends(this.user, options.sender, options.rate, SENDS_IN_FLIGHT, this);
+    const { sender, rate, cursors, store } = options;
+    this.#sends = new StreamSends(this.user, sender, rate, SENDS_IN_FLIGHT, this);
+    const { user, device } = this;
+    this.#acks = new Acknowledgements({
+      user,
+      device,
+      reader: this.#reader,
+      cursors,
+      rate,
+      store,
+      stream: this,
+    });
   }
 
   /** Serves the stream to its end. Throws what it is to end with, unless the client ended it. */
   async run(): Promise<void> {
-    const { cursors, store } = this.#options;
     const interrupted = interruption(this.#call, this.#live);
+    const arriving = new AbortController();
     this.#call.sendMetadata(new Metadata());
     try {
-      await cursors.save();
-      this.#reader.start(await store.positions(this.user, this.device));
+      const isOpen = await Promise.race([this.#open(arriving.signal), interrupted]);
+      if (isOpen === 'cancelled') return;
       const end = await Promise.race([this.#takeFrames(), interrupted]);
       if (end === 'half-closed') await Promise.race([this.#endCleanly(), interrupted]);
     } finally {
+      arriving.abort();
       this.#reader.close();
       await this.#sends.empty();
     }
@@ -101,10 +120,26 @@ class ChatStream implements Listener, Sink, StreamAnswers, OutboxOwner {
     this.#live.end(new ServiceError('SESSION_REPLACED'));
   }
 
+  get signal(): AbortSignal {
+    return this.#live.signal;
+  }
+
+  isPast(conversation: string, seq: number): boolean {
+    return this.#reader.isPast(conversation, seq);
+  }
+
+  onPassed(conversation: string, seq: number): void {
+    this.#sends.passed(conversation, seq);
+  }
+
+  onGap(gap: Gap): void {
+    this.#gaps.set(gap.conversation, gap);
+  }
+
   write(entries: Entry[]): boolean {
     for (const entry of entries) {
       const { conversation, seq } = entry;
-      if (this.#isWanted(entry)) this.#outbox.write(toChatMessage(entry));
+      if (this.#isWanted(entry)) this.#deliver(entry);
       this.#outbox.afterWrites(conversation, () =>
         this.#implicitAcks.writtenOut({ conversation, seq }, this.#options.clock()),
       );
@@ -122,7 +157,7 @@ class ChatStream implements Listener, Sink, StreamAnswers, OutboxOwner {
     if (request.clientId !== '') this.#outbox.write(toAcknowledgement(request, sent));
   }
 
-  refused(request: SendRequest, error: ServiceError): void {
+  refused(request: SendRequest, _: string, error: ServiceError): void {
     if (request.clientId === '') this.#live.end(error);
     else this.#outbox.write(toRefusal(request, error));
   }
@@ -141,6 +176,29 @@ class ChatStream implements Listener, Sink, StreamAnswers, OutboxOwner {
 
   failed(error: unknown): void {
     this.#live.end(toServiceError(error));
+  }
+
+  /** A stream whose device has no name is the user's own, and begins with the first entry. */
+  async #open(signal: AbortSignal): Promise<void> {
+    const { user, device } = this;
+    const { cursors, store, hub, clock, maxDevices } = this.#options;
+    await cursors.save();
+    const now = clock();
+    const baseAt = device === UNNAMED ? 0 : now;
+    const arrival = { now, baseAt, maxDevices, openDevices: hub.devicesOf(user) };
+    const plan = new OpeningPlan(await store.openDevice(user, device, arrival, signal), NO_CLAIMS);
+    const { starts, gaps, listInbox } = plan.opening(await store.newestAt(plan.moments, signal));
+    for (const gap of gaps) this.onGap(gap);
+    this.#listInbox = listInbox;
+    this.#reader.start(starts);
+  }
+
+  /** The first message after a gap says where the gap begins, and the first of all whether the inbox holds more. */
+  #deliver(entry: Entry): void {
+    const gapFirstSeq = BigInt(this.#gaps.get(entry.conversation)?.firstSeq ?? 0);
+    this.#outbox.write({ ...toChatMessage(entry), gapFirstSeq, listInbox: this.#listInbox });
+    if (this.#gaps.size > 0) this.#gaps.delete(entry.conversation);
+    this.#listInbox = false;
   }
 
   /** Until the half-close, and until what came before it is answered and what was missed is written. */
@@ -164,42 +222,42 @@ class ChatStream implements Listener, Sink, StreamAnswers, OutboxOwner {
   #take(frame: ChatMessage): Promise<void> | undefined {
     if (this.#live.reason !== undefined) return undefined;
     this.#moveImplicitly(this.#implicitAcks.frameReceived(this.#options.clock()));
-    let sending: Promise<void> | undefined;
-    if (isAcknowledgement(frame)) this.#acknowledge(frame);
-    else if (!isHeartbeat(frame)) sending = this.#sends.send(toSendRequest(frame));
+    let taking: Promise<void> | undefined;
+    if (isAcknowledgement(frame)) taking = this.#acknowledge(frame);
+    else if (!isHeartbeat(frame)) taking = this.#sends.send(toSendRequest(frame));
     // A client that does not read its answers is not read either.
-    if (sending !== undefined) return sending.then(() => this.#outbox.room());
+    if (taking !== undefined) return taking.then(() => this.#outbox.room());
     return this.#outbox.hasRoom ? undefined : this.#outbox.room();
   }
 
-  #acknowledge({ conversation, seq }: ChatMessage): void {
-    if (!this.#reader.skip(conversation, Number(seq))) {
-      throw new ServiceError('NOT_FOUND', { detail: 'There is no such entry to acknowledge.' });
-    }
+  #acknowledge({ conversation, seq }: ChatMessage): Promise<void> | undefined {
     this.#acknowledges = true;
-    this.#move({ conversation, seq: Number(seq) });
+    return this.#acks.take([{ conversation, seq: entrySeq(seq, 'seq'), marksTaken: 0 }]);
   }
 
   #moveImplicitly(reached: Place[]): void {
-    if (!this.#acknowledges) for (const place of reached) this.#move(place);
+    if (this.#acknowledges) return;
+    const { user, device } = this;
+    for (const { conversation, seq } of reached)
+      this.#options.cursors.move({ user, device, conversation, seq, marksTaken: 0 });
   }
 
-  #move({ conversation, seq }: Place): void {
-    this.#options.cursors.move({ user: this.user, device: this.device, conversation, seq });
-  }
-
-  /** One's own messages come only where asked for, from other devices; a note to oneself always does. */
+  /** One's own messages come only where asked for, from other devices; a note to oneself always does, and one that tells of a gap. */
   #isWanted(entry: Entry): boolean {
     if (entry.sender !== this.user) return true;
     if (this.#sends.hasAnswered(entry)) return false;
-    return this.#wantsOwn || isNoteToSelf(entry.conversation);
+    return this.#wantsOwn || isNoteToSelf(entry.conversation) || this.#gaps.has(entry.conversation);
   }
 }
+
+/** Of a stream that names no device. */
+const UNNAMED = 'chat/';
+const NO_CLAIMS = new Map<string, Claim>();
 
 /** Other doors keep positions of their own, hence the prefix. A device need not have a name. */
 function deviceOf({ metadata }: Call): string {
   const [device = ''] = metadata.get('chatterbox-device').map(String);
-  return `chat/${device === '' ? '' : deviceName(device, 'chatterbox-device')}`;
+  return `${UNNAMED}${device === '' ? '' : deviceName(device, 'chatterbox-device')}`;
 }
 
 function isNoteToSelf(conversation: string): boolean {

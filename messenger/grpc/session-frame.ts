@@ -1,13 +1,24 @@
 import type { ServiceError } from '#common/errors.ts';
 import { toRpcStatus } from '#common/grpc/status.ts';
-import type { SendResponse, SessionResponse, SendRequest as WireSend } from '#proto/chatterbox/v1/session.ts';
+import type {
+  RefusedRead,
+  SendResponse,
+  SessionResponse,
+  SendRequest as WireSend,
+} from '#proto/chatterbox/v1/session.ts';
+import type { Status } from '#proto/google/rpc/status.ts';
 import type { Gap } from '../opening.ts';
 import type { Entry, Marks } from '../ports.ts';
 import type { SendRequest, Sent } from '../send.ts';
 import { toWireEntry, toWireMarks } from './encode.ts';
 
-/** Entries with more text than this (UTF-16 units) go into another frame. */
-const MAX_FRAME_TEXT = 256 * 1024;
+/**
+ * What comes after this much begins another frame. Texts count by their UTF-16 units, of which each is three bytes at most: with the last thing in
+ * it a frame has less than 1 MiB, and a client takes 4 MiB.
+ */
+const MAX_FRAME_SIZE = 256 * 1024;
+/** What each thing in a frame costs beside its texts: numbers, times, lengths and tags, bytes at most. */
+const OVERHEAD = 64;
 
 /** The next frame of a session, as it fills: what happens in one turn of the event loop goes out together. */
 export class SessionFrame {
@@ -19,42 +30,62 @@ export class SessionFrame {
     caughtUp: undefined,
     notice: undefined,
     pong: undefined,
+    refusedReads: [],
   };
-  /** The latest marks of each member of each conversation: older ones say nothing that these do not. */
+  /** The furthest marks of each member of each conversation: less far ones say nothing that these do not. */
   readonly #marks = new Map<string, Marks>();
-  #text = 0;
+  #size = 0;
 
   /** Whether another frame should be begun. */
   get isFull(): boolean {
-    return this.#text > MAX_FRAME_TEXT;
+    return this.#size > MAX_FRAME_SIZE;
+  }
+
+  get hasPong(): boolean {
+    return this.#message.pong !== undefined;
   }
 
   sent(sent: Sent): void {
+    const { clientId, conversation } = sent;
     // The id stands beside it.
-    this.#message.results.push({ clientId: sent.clientId, sent: { ...toSendResponse(sent), clientId: '' } });
+    this.#message.results.push({ clientId, sent: { ...toSendResponse(sent), clientId: '' }, conversation });
+    this.#size += OVERHEAD + clientId.length + 2 * conversation.length;
   }
 
-  refused(clientId: string, error: ServiceError): undefined {
-    this.#message.results.push({ clientId, error: toRpcStatus(error) });
+  refused(clientId: string, conversation: string, error: ServiceError): void {
+    const status = toRpcStatus(error);
+    this.#message.results.push({ clientId, error: status, conversation });
+    this.#size += OVERHEAD + (clientId.length + conversation.length) + sizeOf(status);
+  }
+
+  refusedRead(refused: Omit<RefusedRead, 'error'>, error: ServiceError): void {
+    const status = toRpcStatus(error);
+    this.#message.refusedReads.push({ ...refused, error: status });
+    this.#size += OVERHEAD + refused.conversation.length + sizeOf(status);
   }
 
   entry(entry: Entry): void {
-    this.#text += entry.body.length;
+    const { conversation, sender, clientId, body } = entry;
     this.#message.entries.push(toWireEntry(entry));
+    this.#size += OVERHEAD + conversation.length + sender.length + clientId.length + body.length;
   }
 
-  gaps(gaps: Gap[]): void {
-    for (const { conversation, firstSeq, lastSeq } of gaps) {
-      this.#message.gaps.push({ conversation, firstSeq: BigInt(firstSeq), lastSeq: BigInt(lastSeq) });
-    }
+  gap({ conversation, firstSeq, lastSeq }: Gap): void {
+    this.#message.gaps.push({ conversation, firstSeq: BigInt(firstSeq), lastSeq: BigInt(lastSeq) });
+    this.#size += OVERHEAD + conversation.length;
   }
 
   marks(marks: Marks[]): void {
-    for (const mark of marks) this.#marks.set(`${mark.conversation} ${mark.member}`, mark);
+    for (const mark of marks) {
+      const key = `${mark.conversation} ${mark.member}`;
+      const before = this.#marks.get(key);
+      this.#marks.set(key, before === undefined ? mark : furthest(before, mark));
+      if (before === undefined) this.#size += OVERHEAD + mark.conversation.length + mark.member.length;
+    }
   }
 
-  caughtUp(revision: number): void {
-    this.#message.caughtUp = { revision: BigInt(revision) };
+  caughtUp(revision: number, listInbox: boolean): void {
+    this.#message.caughtUp = { revision: BigInt(revision), listInbox };
   }
 
   pong(number: bigint): void {
@@ -79,4 +110,22 @@ export function toSendResponse({ conversation, seq, clientId, sentAt }: Sent): S
 
 export function fromWireSend({ friend, conversation, text, clientId, clientTimeMs }: WireSend): SendRequest {
   return { user: '', friend, conversation, body: text, clientId, clientTime: clientTimeMs };
+}
+
+/** Marks only move forward, and hints may overtake each other. */
+function furthest(a: Marks, b: Marks): Marks {
+  return {
+    ...a,
+    readSeq: Math.max(a.readSeq, b.readSeq),
+    deliveredSeq: Math.max(a.deliveredSeq, b.deliveredSeq),
+    revision: Math.max(a.revision, b.revision),
+    marksRevision: Math.max(a.marksRevision, b.marksRevision),
+  };
+}
+
+function sizeOf({ message, details }: Status): number {
+  return details.reduce(
+    (sum, { typeUrl, value }) => sum + OVERHEAD + typeUrl.length + value.length,
+    message.length,
+  );
 }

@@ -1,31 +1,40 @@
 import { invalidField } from '#common/errors.ts';
 import type { SessionRequest } from '#proto/chatterbox/v1/session.ts';
 import { deviceName } from '../device-name.ts';
+import type { Claim } from '../opening.ts';
+import { wholeNumber } from '../seqs.ts';
+import { requireSize, toClaim } from './session-places.ts';
 
-const MAX_POSITIONS = 500;
+/** Of all opening frames together. */
+const MAX_POSITIONS = 20_000;
 
 /** What the first frames ask for. */
 export interface Asked {
   device: string;
   revision: number;
-  overrides: Map<string, number>;
+  claims: Map<string, Claim>;
 }
 
 /** The first frames of a session, taken one by one until they say that they are all. */
 export class SessionOpening {
   #asked: Asked | undefined;
+  #positions = 0;
 
   /**
    * Takes the next frame; returns what was asked for when it is the last one, which may hold more than that.
    * @throws ServiceError INVALID_REQUEST when the stream does not begin as it should.
    */
   take(frame: SessionRequest): Asked | undefined {
+    requireSize(frame);
     this.#asked ??= opened(frame);
     const { positions, morePositions } = frame;
-    if (positions.length > MAX_POSITIONS)
-      throw invalidField('positions', `must be at most ${MAX_POSITIONS} in a frame`);
-    for (const { conversation, seq } of positions)
-      this.#asked.overrides.set(conversation, Math.max(0, Number(seq)));
+    this.#positions += positions.length;
+    if (this.#positions > MAX_POSITIONS)
+      throw invalidField('positions', `must be at most ${MAX_POSITIONS} in all opening frames`);
+    for (const position of positions) {
+      const { conversation, ...claim } = toClaim(position);
+      this.#asked.claims.set(conversation, claim);
+    }
     return morePositions ? undefined : this.#asked;
   }
 }
@@ -34,7 +43,7 @@ function opened({ open }: SessionRequest): Asked {
   if (open === undefined) throw invalidField('open', 'must be in the first frame');
   return {
     device: deviceName(open.device, 'open.device'),
-    revision: Number(open.revision),
-    overrides: new Map(),
+    revision: wholeNumber(open.revision, 'open.revision', 0),
+    claims: new Map(),
   };
 }

@@ -9,33 +9,42 @@ import {
   type Position as WirePosition,
   type SendRequest as WireSend,
 } from '#proto/chatterbox/v1/session.ts';
+import { Acknowledgements, type AcknowledgingStream } from '../acknowledgements.ts';
 import type { Cursors } from '../cursors.ts';
-import type { Head, Hub, Listener } from '../hub.ts';
+import type { Hub, Listener } from '../hub.ts';
 import type { LiveCall, LiveCalls } from '../live-calls.ts';
-import { planOpening } from '../opening.ts';
-import type { Entry, Marks, MessageStore } from '../ports.ts';
+import { type Gap, OpeningPlan } from '../opening.ts';
+import type { Entry, Head, Marks } from '../ports.ts';
 import type { ReadMarks } from '../read-marks.ts';
 import { Reader, type Sink } from '../reader.ts';
 import type { Sender, SendRequest, Sent } from '../send.ts';
 import type { SendRate } from '../send-rate.ts';
+import { entrySeq } from '../seqs.ts';
+import { StateReader, type StateSink } from '../state-reader.ts';
 import { type StreamAnswers, StreamSends } from '../stream-sends.ts';
+import type { Arrivals } from '../turns.ts';
 import { callerOf } from './callers.ts';
 import { decodedByUs } from './decoding.ts';
 import { eachRequest, endWith, interruption, unary } from './methods.ts';
-import { Outbox, type OutboxOwner } from './outbox.ts';
-import { fromWireSend, SessionFrame, toSendResponse } from './session-frame.ts';
+import type { OutboxOwner } from './outbox.ts';
+import { fromWireSend, toSendResponse } from './session-frame.ts';
+import { SessionFrames } from './session-frames.ts';
 import { type Asked, SessionOpening } from './session-opening.ts';
+import { requireSize, toAcknowledgement } from './session-places.ts';
 
 export interface SessionOptions {
   sender: Sender;
   rate: SendRate;
   hub: Hub;
   liveCalls: LiveCalls;
-  store: Pick<MessageStore, 'openDevice' | 'conversations' | 'entries'>;
+  store: Arrivals;
   cursors: Cursors;
   readMarks: ReadMarks;
+  /** A user has at most so many devices. */
+  maxDevices: number;
   /** A device did not keep up: it reads on from the log. */
   onWindowFull(): void;
+  clock(): number;
   log: Log;
 }
 
@@ -43,11 +52,6 @@ type Call = ServerDuplexStream<SessionRequest, SessionResponse>;
 
 const OPENING_MS = 10_000;
 const SENDS_IN_FLIGHT = 1_024;
-/** Each of them up to 256 KiB of text: what a device that does not read may cost. */
-const FRAMES_IN_FLIGHT = 4;
-const INBOX_PAGE = 100;
-/** A client takes 4 MiB in one message, and a mark has some 200 bytes at most. */
-const MARKS_AT_ONCE = 5_000;
 
 /** Sending, and the live connection of one device. */
 export function addSessionService(server: Server, options: SessionOptions): void {
@@ -70,9 +74,11 @@ async function serve(call: Call, options: SessionOptions): Promise<void> {
   call.sendMetadata(new Metadata());
   const session = new Session(call, live, options);
   try {
-    const frames = eachRequest<SessionRequest>(call, (frame) => session.take(frame));
-    const end = await Promise.race([frames, interruption(call, live)]);
-    if (end !== 'cancelled') await session.end();
+    const taken = eachRequest<SessionRequest>(call, (frame) => session.take(frame)).then(() =>
+      session.finish(),
+    );
+    const end = await Promise.race([taken, interruption(call, live)]);
+    if (end !== 'cancelled') session.end();
   } catch (thrown) {
     await session.endWith(toServiceError(thrown));
     throw thrown;
@@ -82,25 +88,30 @@ async function serve(call: Call, options: SessionOptions): Promise<void> {
 }
 
 /** One device's session. What it costs at rest counts: most of them do nothing at most times. */
-class Session implements Listener, Sink, StreamAnswers, OutboxOwner {
+class Session implements Listener, Sink, StateSink, StreamAnswers, AcknowledgingStream, OutboxOwner {
   readonly user: string;
   device = '';
   readonly #call: Call;
   readonly #live: LiveCall;
   readonly #options: SessionOptions;
   readonly #reader: Reader;
-  readonly #outbox: Outbox<SessionResponse>;
+  readonly #state: StateReader;
+  readonly #frames: SessionFrames;
   readonly #sends: StreamSends;
+  #acks: Acknowledgements | undefined;
   /** Until the device has said where it is. */
   #opening: SessionOpening | undefined = new SessionOpening();
+  /** Aborted where the stream ends while it opens. */
+  #arriving: AbortController | undefined;
   #late: NodeJS.Timeout | undefined;
   #leave = () => {};
-  #frame: SessionFrame | undefined;
+  /** Both readers are still to tell of what was there at the opening. What is said then: */
+  #untold = 2;
   #revision = 0;
+  #listInbox = false;
+  #onCaughtUp = () => {};
   /** Nothing is taken any more. */
   #isEnding = false;
-  /** Nothing is written any more: the last frame and the status are on their way. */
-  #isOver = false;
 
   constructor(call: Call, live: LiveCall, options: SessionOptions) {
     this.user = callerOf(call).username;
@@ -108,7 +119,8 @@ class Session implements Listener, Sink, StreamAnswers, OutboxOwner {
     this.#live = live;
     this.#options = options;
     this.#reader = new Reader(options.store, this);
-    this.#outbox = new Outbox(call, FRAMES_IN_FLIGHT, this);
+    this.#state = new StateReader(this.user, options.store, this);
+    this.#frames = new SessionFrames(call, this);
     this.#sends = new StreamSends(this.user, options.sender, options.rate, SENDS_IN_FLIGHT, this);
     this.#late = setTimeout(() => live.end(invalidField('open', 'must come within 10 s')), OPENING_MS);
   }
@@ -122,14 +134,22 @@ class Session implements Listener, Sink, StreamAnswers, OutboxOwner {
     if (this.#hasEnded) return undefined;
     if (this.#opening !== undefined) return this.#open(this.#opening, frame);
     if (frame.open !== undefined) throw invalidField('open', 'must be in the first frame only');
+    if (frame.positions.length > 0 || frame.morePositions)
+      throw invalidField('positions', 'must be in the opening frames only');
+    requireSize(frame);
     return this.#takeParts(frame);
   }
 
-  /** After the client's half-close. */
-  async end(): Promise<void> {
+  /** After the client's half-close: what it asked for is done, and what it has missed is told. */
+  async finish(): Promise<void> {
+    if (this.#hasEnded) return;
     if (this.#opening !== undefined) throw invalidField('open', 'must come before the stream is half-closed');
     await this.#sends.empty();
+    if (this.#untold > 0) await new Promise<void>((resolve) => (this.#onCaughtUp = resolve));
     await this.#options.cursors.save();
+  }
+
+  end(): void {
     this.close();
     this.#call.end();
   }
@@ -139,16 +159,17 @@ class Session implements Listener, Sink, StreamAnswers, OutboxOwner {
     this.#isEnding = true;
     if (this.#opening !== undefined) return;
     await this.#sends.empty();
-    this.#next().notice(error);
+    this.#frames.next().notice(error);
   }
 
   close(): void {
     clearTimeout(this.#late);
     this.#leave();
+    this.#arriving?.abort();
     this.#reader.close();
-    this.#flush();
+    this.#state.close();
+    this.#frames.close();
     this.#isEnding = true;
-    this.#isOver = true;
   }
 
   push(entries: Entry[]): void {
@@ -160,7 +181,7 @@ class Session implements Listener, Sink, StreamAnswers, OutboxOwner {
   }
 
   pushMarks(marks: Marks[]): void {
-    this.#next().marks(marks);
+    this.#state.push(marks);
   }
 
   replaced(): void {
@@ -171,17 +192,21 @@ class Session implements Listener, Sink, StreamAnswers, OutboxOwner {
     return true;
   }
 
-  sent(_: SendRequest, sent: Sent): void {
-    this.#next().sent(sent);
+  isPast(conversation: string, seq: number): boolean {
+    return this.#reader.isPast(conversation, seq);
   }
 
-  refused({ clientId }: SendRequest, error: ServiceError): void {
-    this.#next().refused(clientId, error);
+  sent(_: SendRequest, sent: Sent): void {
+    this.#frames.next().sent(sent);
+  }
+
+  refused({ clientId }: SendRequest, conversation: string, error: ServiceError): void {
+    this.#frames.next().refused(clientId, conversation, error);
   }
 
   onRoom(): void {
-    this.#flush();
     this.#reader.resume();
+    this.#state.resume();
   }
 
   onFull(): void {
@@ -189,16 +214,43 @@ class Session implements Listener, Sink, StreamAnswers, OutboxOwner {
   }
 
   write(entries: Entry[]): boolean {
-    for (const entry of entries) if (!this.#sends.hasAnswered(entry)) this.#next().entry(entry);
-    return this.#outbox.hasRoom;
+    for (const entry of entries) if (!this.#sends.hasAnswered(entry)) this.#frames.next().entry(entry);
+    return this.#frames.hasRoom;
+  }
+
+  writeMarks(marks: Marks[]): boolean {
+    this.#frames.next().marks(marks);
+    return this.#frames.hasRoom;
+  }
+
+  get signal(): AbortSignal {
+    return this.#live.signal;
+  }
+
+  onPassed(conversation: string, seq: number): void {
+    this.#sends.passed(conversation, seq);
+  }
+
+  onGap(gap: Gap): void {
+    this.#frames.next().gap(gap);
   }
 
   caughtUp(): void {
-    this.#next().caughtUp(this.#revision);
+    this.#told();
+  }
+
+  stateCaughtUp(): void {
+    this.#told();
   }
 
   failed(error: unknown): void {
     this.#live.end(toServiceError(error));
+  }
+
+  #told(): void {
+    if (--this.#untold > 0) return;
+    this.#frames.next().caughtUp(this.#revision, this.#listInbox);
+    this.#onCaughtUp();
   }
 
   #open(opening: SessionOpening, frame: SessionRequest): Promise<void> | undefined {
@@ -207,59 +259,91 @@ class Session implements Listener, Sink, StreamAnswers, OutboxOwner {
     clearTimeout(this.#late);
     this.#opening = undefined;
     this.#late = undefined;
-    // Other doors keep positions of their own.
+    // Other contracts keep positions of their own.
     this.device = `session/${asked.device}`;
     this.#leave = this.#options.hub.join(this);
     return this.#begin(asked, frame);
   }
 
   /** Finds out where the device is and sends what it has missed; `frame` is the last one of the opening. */
-  async #begin({ revision, overrides }: Asked, frame: SessionRequest): Promise<void> {
-    const { store, cursors } = this.#options;
+  async #begin({ revision, claims }: Asked, frame: SessionRequest): Promise<void> {
+    const { user, device } = this;
+    const { store, cursors, hub, rate, clock, maxDevices } = this.#options;
+    this.#arriving = new AbortController();
+    const { signal } = this.#arriving;
     await cursors.save();
     if (this.#hasEnded) return;
-    const device = await store.openDevice(this.user, this.device, revision);
+    const now = clock();
+    const arrival = { now, baseAt: now, maxDevices, openDevices: hub.devicesOf(user) };
+    const opened = await store.openDevice(user, device, arrival, signal);
     if (this.#hasEnded) return;
-    const inbox = device.isNew ? await store.conversations(this.user, undefined, INBOX_PAGE) : [];
-    if (this.#hasEnded) return;
-    const { positions, gaps } = planOpening(device, inbox, overrides);
-    this.#revision = device.revision;
-    this.#next().gaps(gaps);
-    for (let told = 0; told < device.marks.length; told += MARKS_AT_ONCE) {
-      this.#next().marks(device.marks.slice(told, told + MARKS_AT_ONCE));
-      this.#flush();
+    const plan = new OpeningPlan(opened, claims);
+    const { starts, gaps, listInbox } = plan.opening(await store.newestAt(plan.moments, signal));
+    this.#arriving = undefined;
+    for (const gap of gaps) {
+      if (!this.#frames.hasRoom) await this.#frames.room();
+      if (this.#hasEnded) return;
+      this.#frames.next().gap(gap);
     }
-    this.#reader.start(positions);
+    this.#revision = opened.revision;
+    this.#listInbox = listInbox;
+    this.#acks = new Acknowledgements({
+      user,
+      device,
+      reader: this.#reader,
+      cursors,
+      rate,
+      store,
+      stream: this,
+    });
+    this.#state.start({ taken: revision, revision: opened.revision, conversations: starts });
+    this.#reader.start(starts);
     await this.#takeParts(frame);
   }
 
   /** In the order of the fields, one after the other. */
   #takeParts({ sends, acks, reads, ping }: SessionRequest): Promise<void> | undefined {
     const sending = this.#sendAll(sends, 0);
-    if (sending !== undefined) return sending.then(() => this.#takeRest(acks, reads, ping));
-    return this.#takeRest(acks, reads, ping);
+    if (sending !== undefined) return sending.then(() => this.#takeAcks(acks, reads, ping));
+    return this.#takeAcks(acks, reads, ping);
   }
 
-  #takeRest(
+  #takeAcks(
     acks: WirePosition[],
     reads: WirePosition[],
     ping: SessionRequest['ping'],
   ): Promise<void> | undefined {
     if (this.#hasEnded) return undefined;
-    for (const ack of acks) this.#acknowledge(ack);
-    if (reads.length > 0) return this.#moveReads(reads, ping);
-    if (ping !== undefined) this.#next().pong(ping.number);
-    // A client that does not read its answers is not read either.
-    return this.#outbox.hasRoom ? undefined : this.#outbox.room();
+    const taking = acks.length === 0 ? undefined : this.#acks?.take(acks.map(toAcknowledgement));
+    if (taking === undefined && reads.length === 0) return this.#answerPing(ping);
+    return this.#takeRest(taking, reads, ping);
   }
 
-  async #moveReads(reads: WirePosition[], ping: SessionRequest['ping']): Promise<void> {
-    const { readMarks } = this.#options;
-    const move = ({ conversation, seq }: WirePosition) =>
-      readMarks.move({ user: this.user, conversation, seq: Number(seq) });
-    await Promise.all(reads.map(move));
-    if (ping !== undefined) this.#next().pong(ping.number);
-    await this.#outbox.room();
+  async #takeRest(
+    acking: Promise<void> | undefined,
+    reads: WirePosition[],
+    ping: SessionRequest['ping'],
+  ): Promise<void> {
+    await acking;
+    await Promise.all(reads.map((read) => this.#moveRead(read)));
+    await this.#answerPing(ping);
+  }
+
+  /** One that is refused fails alone. */
+  async #moveRead({ conversation, seq }: WirePosition): Promise<void> {
+    const { rate, readMarks } = this.#options;
+    try {
+      rate.take(this.user);
+      await readMarks.move({ user: this.user, conversation, seq: entrySeq(seq, 'reads.seq') });
+    } catch (thrown) {
+      this.#frames.next().refusedRead({ conversation, seq }, toServiceError(thrown));
+    }
+  }
+
+  #answerPing(ping: SessionRequest['ping']): Promise<void> | undefined {
+    if (ping !== undefined) this.#frames.pong(ping.number);
+    // A client that does not read its answers is not read either.
+    return this.#frames.hasRoom ? undefined : this.#frames.room();
   }
 
   /** Undefined when the next ones may follow at once. */
@@ -272,37 +356,9 @@ class Session implements Listener, Sink, StreamAnswers, OutboxOwner {
   }
 
   #send(send: WireSend): Promise<void> | undefined {
-    if (send.clientId !== '') return this.#sends.send(fromWireSend(send));
-    this.#next().refused('', invalidField('client_id', 'must name the send'));
+    const request = fromWireSend(send);
+    if (send.clientId !== '') return this.#sends.send(request);
+    this.#sends.refused(request, invalidField('client_id', 'must name the send'));
     return undefined;
-  }
-
-  #acknowledge({ conversation, seq }: WirePosition): void {
-    if (!this.#reader.skip(conversation, Number(seq))) {
-      throw new ServiceError('NOT_FOUND', { detail: 'There is no such entry to acknowledge.' });
-    }
-    this.#options.cursors.move({ user: this.user, device: this.device, conversation, seq: Number(seq) });
-  }
-
-  /** The frame that fills; it goes out at the end of this turn of the event loop, or when it is full. */
-  #next(): SessionFrame {
-    if (this.#frame?.isFull) this.#flush();
-    if (this.#frame === undefined) {
-      this.#frame = new SessionFrame();
-      setImmediate(() => this.#flushIfRoom());
-    }
-    return this.#frame;
-  }
-
-  #flush(): void {
-    if (this.#isOver) return;
-    const frame = this.#frame;
-    this.#frame = undefined;
-    if (frame !== undefined) this.#outbox.write(frame.finish());
-  }
-
-  /** While the outbox is full the frame goes on filling: with marks, which replace each other, and what was under way. */
-  #flushIfRoom(): void {
-    if (this.#outbox.hasRoom) this.#flush();
   }
 }

@@ -163,9 +163,10 @@ onEverySystem('chatting', (start) => {
 
   it('a cancelled stream is never taken for a clean end, whenever it is cancelled', async () => {
     const { ada, bob } = await pair();
+    const devices = Array.from({ length: 30 }, (_, round) => ({ 'chatterbox-device': `device-${round}` }));
+    for (const device of devices) await (await open(bob, device)).end();
     for (let i = 0; i < 3; i++) await send(ada, bob, `m${i}`);
-    for (let round = 0; round < 30; round++) {
-      const device = { 'chatterbox-device': `device-${round}` };
+    for (const [round, device] of devices.entries()) {
       const stream = await open(bob, device);
       await stream.take(3);
       if (round % 3 === 1) stream.write({ friend: ada.username, message: 'hello', client_id: `r${round}` });
@@ -183,8 +184,8 @@ onEverySystem('chatting', (start) => {
 
   it('a message that comes back without its text is an acknowledgement, whatever else is left in it', async () => {
     const { ada, bob } = await pair();
-    for (let i = 1; i <= 2; i++) await send(ada, bob, `m${i}`);
     const first = await open(bob, { 'chatterbox-device': 'phone' });
+    for (let i = 1; i <= 2; i++) await send(ada, bob, `m${i}`);
     first.write({ ...(await first.next()), message: '' });
     await first.end();
     const second = await open(bob, { 'chatterbox-device': 'phone' });
@@ -194,8 +195,8 @@ onEverySystem('chatting', (start) => {
 
   it('a client that acknowledges moves its position itself, and nothing else does', async () => {
     const { ada, bob } = await pair();
-    for (let i = 1; i <= 5; i++) await send(ada, bob, `m${i}`);
     const first = await open(bob, { 'chatterbox-device': 'phone' });
+    for (let i = 1; i <= 5; i++) await send(ada, bob, `m${i}`);
     const [, , third] = await first.take(5);
     first.acknowledge(third!);
     assert.equal((await first.end()).code, status.OK);
@@ -207,20 +208,58 @@ onEverySystem('chatting', (start) => {
     await second.end();
   });
 
-  it('each named device has a position of its own, and a new one gets everything', async () => {
+  it('each named device has a position of its own, and a new one begins with the newest message of each conversation', async () => {
     const { ada, bob } = await pair();
-    await send(ada, bob, 'm1');
+    for (const text of ['m0', 'm1']) await send(ada, bob, text);
     const phone = await open(bob, { 'chatterbox-device': 'phone' });
     const desk = await open(bob, { 'chatterbox-device': 'desk' });
-    assert.equal((await phone.next()).message, 'm1');
-    assert.equal((await desk.next()).message, 'm1');
+    for (const device of [phone, desk]) {
+      const first = await device.next();
+      assert.deepEqual([first.message, first.gap_first_seq, first.list_inbox], ['m1', '1', false]);
+    }
     await phone.end();
     await send(ada, bob, 'm2');
-    assert.equal((await desk.next()).message, 'm2');
+    const next = await desk.next();
+    assert.deepEqual([next.message, next.gap_first_seq], ['m2', '0']);
     await desk.end();
     const again = await open(bob, { 'chatterbox-device': 'phone' });
     assert.equal((await again.next()).message, 'm2');
     await again.end();
+  });
+
+  it('a new device whose first stream broke is told the same again, its own message too where it tells of a gap', async () => {
+    const { ada, bob } = await pair();
+    for (const text of ['m1', 'm2']) await send(ada, bob, text);
+    await send(bob, ada, 'his own');
+    const device = { 'chatterbox-device': 'tablet' };
+    for (let round = 0; round < 3; round++) {
+      const stream = await open(bob, device);
+      const first = await stream.next();
+      assert.deepEqual([first.message, first.gap_first_seq, first.seq], ['his own', '1', '3']);
+      await stream.cut();
+    }
+    const clean = await open(bob, device);
+    await clean.next();
+    await clean.end();
+    await send(ada, bob, 'm4');
+    const last = await open(bob, device);
+    assert.equal((await last.next()).message, 'm4');
+    await last.end();
+  });
+
+  it('the stream that names no device gets all that the user has missed, from the first message on', async () => {
+    const { ada, bob } = await pair();
+    for (const text of ['m1', 'm2', 'm3']) await send(ada, bob, text);
+    const stream = await open(bob);
+    assert.deepEqual(
+      (await stream.take(3)).map(({ message, gap_first_seq }) => [message, gap_first_seq]),
+      [
+        ['m1', '0'],
+        ['m2', '0'],
+        ['m3', '0'],
+      ],
+    );
+    await stream.end();
   });
 
   it('positions survive a new login and a restart of the server', async () => {

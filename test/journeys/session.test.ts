@@ -170,19 +170,27 @@ onEverySystem('a session', (start) => {
     const session = open(bob);
     const frames = await session.caughtUp();
     const own = frames.flatMap((f) => f.marks).filter((m) => m.member === bob.username);
-    assert.deepEqual(
-      own.map((m) => [m.read_seq, m.revision]),
-      [['1', '1']],
-    );
+    assert.deepEqual(new Set(own.map((m) => `${m.read_seq} ${m.revision}`)), new Set(['1 1']));
     assert.equal(frames.at(-1)?.caught_up?.revision, '1');
+    // What it acknowledges with an entry, or says when it opens, does not come again.
+    const marksRevision = own[0]?.marks_revision;
+    session.write({ acks: [{ conversation, seq: '1', marks_revision: marksRevision }] });
     await session.end();
     const knowing = open(bob, 'phone', {}, { revision: '1' });
-    const later = (await knowing.caughtUp()).flatMap((f) => f.marks);
+    const told = (await knowing.caughtUp()).flatMap((f) => f.marks).filter((m) => m.member === bob.username);
     assert.deepEqual(
-      later.filter((m) => m.member === bob.username),
-      [],
+      told.map((m) => [m.read_seq, m.delivered_seq, m.marks_revision]),
+      [['1', '1', '3']],
+      'that it was delivered is new',
     );
     await knowing.end();
+    const positions = [{ conversation, seq: '1', marks_revision: '3' }];
+    const upToDate = open(bob, 'phone', { positions }, { revision: '1' });
+    assert.deepEqual(
+      (await upToDate.caughtUp()).flatMap((f) => f.marks),
+      [],
+    );
+    await upToDate.end();
   });
 
   it('unread counts the messages after one’s read mark; sending moves it', async () => {

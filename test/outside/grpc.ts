@@ -118,6 +118,8 @@ export interface Message {
   conversation: string;
   seq: string;
   sent_at: string;
+  gap_first_seq: string;
+  list_inbox: boolean;
   error: { code: number; message: string } | null;
 }
 
@@ -149,6 +151,11 @@ class LiveStream<Frame> {
 
   write(message: object): void {
     this.#call.write(message);
+  }
+
+  /** False where the server does not take it yet: the client then holds it, and should not write more. */
+  writeOrWait(message: object): boolean {
+    return this.#call.write(message);
   }
 
   /** The next message that nobody has taken yet; rejects when the stream ends before. */
@@ -207,7 +214,12 @@ export class Chat extends LiveStream<Message> {
 
 /** A frame of a Session as it comes off the wire. */
 export interface SessionFrame {
-  results: { client_id: string; sent?: { conversation: string; seq: string }; error?: { code: number } }[];
+  results: {
+    client_id: string;
+    conversation: string;
+    sent?: { conversation: string; seq: string };
+    error?: { code: number };
+  }[];
   entries: {
     conversation: string;
     seq: string;
@@ -222,10 +234,12 @@ export interface SessionFrame {
     read_seq: string;
     delivered_seq: string;
     revision: string;
+    marks_revision: string;
   }[];
-  caught_up: { revision: string } | null;
+  caught_up: { revision: string; list_inbox: boolean } | null;
   notice: { reason: string } | null;
   pong: { number: string } | null;
+  refused_reads: { conversation: string; seq: string; error: { code: number } }[];
 }
 
 /** An open Session of one device. */

@@ -1,8 +1,9 @@
 import type { Mysql } from '#common/mysql/open.ts';
 import { type Sql, sql } from '#common/mysql/sql.ts';
-import { conversationKey } from '../../conversation-id.ts';
-import type { Commit, ConversationSummary, Entry, Marks, Position, Range, Unread } from '../../ports.ts';
+import { conversationKey, keyText } from '../../conversation-id.ts';
+import type { Commit, ConversationSummary, Entry, Head, Marks, Moment, Range, Unread } from '../../ports.ts';
 import { EntryPage, type EntryRow, toEntry } from '../entry-page.ts';
+import { searchNewestAt } from '../newest-at.ts';
 
 /** How much is read ahead of what fits: little where there are many conversations. */
 const ENTRIES_AT_ONCE = 128;
@@ -17,13 +18,36 @@ export class LogReader {
     this.#mysql = mysql;
   }
 
-  async exists(conversation: string): Promise<boolean> {
-    const key = conversationKey(conversation);
-    return (await this.#mysql.query(sql`SELECT 1 FROM conversation WHERE k = ${key}`)).length > 0;
+  async heads(conversations: readonly string[]): Promise<Head[]> {
+    if (conversations.length === 0) return [];
+    const keys = conversations.map(conversationKey);
+    return this.#mysql.query<Head>(
+      sql`SELECT id AS conversation, last_seq AS lastSeq FROM conversation WHERE k IN (${keys}) AND last_seq > 0`,
+    );
   }
 
-  positions(user: string, device: string): Promise<Position[]> {
-    return this.#mysql.query(positionsOf(user, device));
+  async newestAt(moments: readonly Moment[]): Promise<number[]> {
+    const search = searchNewestAt(moments);
+    for (let step = search.next(); ; ) {
+      if (step.done) return step.value;
+      const places = step.value.map(({ conversation, seq }) => [conversationKey(conversation), seq]);
+      const rows = await this.#mysql.query<{ k: Uint8Array; seq: number; sentAt: number }>(
+        sql`SELECT k, seq, sent_at AS sentAt FROM entry WHERE (k, seq) IN (${places})`,
+      );
+      const times = new Map(rows.map(({ k, seq, sentAt }) => [`${seq} ${keyText(k)}`, sentAt]));
+      step = search.next(
+        step.value.map(({ conversation, seq }) =>
+          times.get(`${seq} ${keyText(conversationKey(conversation))}`),
+        ),
+      );
+    }
+  }
+
+  async marksAfter(ranges: readonly Range[]): Promise<Marks[]> {
+    if (ranges.length === 0) return [];
+    const after = new Map(ranges.map(({ conversation, after }) => [conversation, after]));
+    const rows = await this.#marks(ranges.map(({ conversation }) => conversationKey(conversation)));
+    return rows.filter(({ conversation, marksRevision }) => marksRevision > (after.get(conversation) ?? 0));
   }
 
   async entries(ranges: Range[], maxEntries: number): Promise<Entry[]> {
@@ -71,7 +95,7 @@ export class LogReader {
       ) page JOIN entry e ON e.k = page.k AND e.seq = page.lastSeq
       ORDER BY page.last_sent_at DESC, page.id DESC`);
     if (rows.length === 0) return [];
-    const marks = await this.#marks(rows.map(({ k }) => k));
+    const marks = Map.groupBy(await this.#marks(rows.map(({ k }) => k)), ({ conversation }) => conversation);
     return rows.map((row) => toSummary(row, marks.get(row.id) ?? []));
   }
 
@@ -101,21 +125,12 @@ export class LogReader {
     }
   }
 
-  async #marks(keys: Uint8Array[]): Promise<Map<string, Marks[]>> {
-    const rows = await this.#mysql.query<Marks>(sql`
-      SELECT c.id AS conversation, m.user AS member, m.read_seq AS readSeq, m.delivered_seq AS deliveredSeq, m.revision
+  #marks(keys: Uint8Array[]): Promise<Marks[]> {
+    return this.#mysql.query<Marks>(sql`
+      SELECT c.id AS conversation, m.user AS member, m.read_seq AS readSeq, m.delivered_seq AS deliveredSeq, m.revision,
+             m.marks_revision AS marksRevision
       FROM conversation c JOIN member m ON m.k = c.k WHERE c.k IN (${keys}) ORDER BY m.user`);
-    return Map.groupBy(rows, ({ conversation }) => conversation);
   }
-}
-
-/** Every conversation of the user with the device's cursor. */
-export function positionsOf(user: string, device: string): Sql {
-  return sql`
-    SELECT c.id AS conversation, c.last_seq AS lastSeq, COALESCE(d.seq, 0) AS \`cursor\`
-    FROM member m JOIN conversation c ON c.k = m.k
-    LEFT JOIN device_cursor d ON d.user = m.user AND d.device = ${device} AND d.k = m.k
-    WHERE m.user = ${user}`;
 }
 
 function entriesOf({ conversation, after }: Range, limit: number): Sql {

@@ -2,9 +2,9 @@ import type { Mysql } from '#common/mysql/open.ts';
 import { type Sql, sql } from '#common/mysql/sql.ts';
 import type { Result, Tx } from '#common/mysql/transaction.ts';
 import { conversationKey, keyText } from '../../conversation-id.ts';
-import type { DeviceCursor, Marks, News, OpenedDevice, Position, Reached } from '../../ports.ts';
+import type { DeviceCursor, Marks, News, Reached, StatePage } from '../../ports.ts';
+import { STATE_ROWS, toStatePage } from '../state-page.ts';
 import type { JournalLane, Planned } from './journal-lane.ts';
-import { positionsOf } from './log-reader.ts';
 
 /** The part of the message store that keeps how far people and their devices are. All of it bears to be run again. */
 export class MarkKeeper {
@@ -20,24 +20,20 @@ export class MarkKeeper {
 
   async saveCursors(cursors: DeviceCursor[]): Promise<Marks[]> {
     if (cursors.length === 0) return [];
-    const rows = cursors.map(({ user, device, conversation, seq }) => [
-      user,
-      device,
-      conversationKey(conversation),
-      seq,
-    ]);
-    const saved = sql`INSERT INTO device_cursor (user, device, k, seq) VALUES ${rows} ON DUPLICATE KEY UPDATE seq = GREATEST(seq, VALUES(seq))`;
     const furthest = furthestOf(cursors);
     return this.#write(async (tx) => {
-      const [members] = await tx.run(lockMembers(furthest));
+      const [members, devices] = await tx.run(lockMembers(furthest), devicesOf(cursors));
       const find = markFinder(members);
-      const moved = furthest.flatMap((reached) => {
+      const delivered = furthest.flatMap((reached) => {
         const marks = find(reached);
         return marks !== undefined && marks.deliveredSeq < reached.seq
           ? [{ ...marks, deliveredSeq: reached.seq }]
           : [];
       });
-      return { result: moved, writes: [saved, ...moved.map(deliver)], news: newsOf(moved) };
+      const moved = await stamped(tx, delivered);
+      const known = new Set((devices as unknown[] as DeviceRow[]).map((row) => keyOf(row.user, row.device)));
+      const saved = saveCursors(cursors.filter(({ user, device }) => known.has(keyOf(user, device))));
+      return { result: moved, writes: [...saved, ...moved.map(deliver)], news: newsOf(moved) };
     });
   }
 
@@ -55,10 +51,11 @@ export class MarkKeeper {
           moved.set(keyOf(user, conversation), { ...marks, readSeq: seq, messagesSoFar });
       }
       const revisions = await nextRevisions(tx, [...moved.values()]);
+      const revised = Array.from(moved.values(), ({ messagesSoFar: _, ...marks }) => {
+        return { ...marks, revision: revisions.get(marks.member) ?? 0 };
+      });
       const after = new Map(
-        Array.from(moved, ([key, { messagesSoFar, ...marks }]) => {
-          return [key, { ...marks, revision: revisions.get(marks.member) ?? 0 }];
-        }),
+        (await stamped(tx, revised)).map((marks) => [keyOf(marks.member, marks.conversation), marks]),
       );
       const writes = Array.from(after, ([key, marks]) => read(marks, moved.get(key)?.messagesSoFar ?? 0));
       return {
@@ -76,34 +73,17 @@ export class MarkKeeper {
     return this.#lane.run(this.#clock(), { plan });
   }
 
-  async openDevice(user: string, device: string, revision: number): Promise<OpenedDevice> {
-    const state = [
-      positionsOf(user, device),
-      marksSince(user, revision),
+  /** The revision first: what is read after it holds everything up to it. */
+  async stateAfter(user: string, revision: number): Promise<StatePage> {
+    const [person, rows] = await this.#mysql.queries(
       sql`SELECT revision FROM person WHERE user = ${user}`,
-    ];
-    const known = sql`SELECT 1 FROM device WHERE user = ${user} AND device = ${device}`;
-    // A device that comes back needs no transaction: 5,000 at once are back a fifth sooner.
-    const [isKnown, ...found] = await this.#mysql.queries(known, ...state);
-    if (isKnown?.length === 1) return toOpened(false, found);
-    return this.#mysql.transaction(async (tx) => {
-      const [added] = await tx.run(
-        sql`INSERT INTO device (user, device) VALUES ${[[user, device]]} ON DUPLICATE KEY UPDATE device = VALUES(device)`,
-      );
-      const isNew = added?.affectedRows === 1;
-      if (isNew) await tx.run(startAtEnds(user, device));
-      return toOpened(isNew, await tx.run(...state));
-    });
+      sql`SELECT c.id AS conversation, m.user AS member, m.read_seq AS readSeq, m.delivered_seq AS deliveredSeq,
+                 m.revision, m.marks_revision AS marksRevision
+          FROM member m JOIN conversation c ON c.k = m.k WHERE m.user = ${user} AND m.revision > ${revision}
+          ORDER BY m.revision LIMIT ${STATE_ROWS}`,
+    );
+    return toStatePage(rows as unknown[] as Marks[], (person?.[0] as PersonRow | undefined)?.revision ?? 0);
   }
-}
-
-function toOpened(isNew: boolean, [positions, marks, person]: Result[]): OpenedDevice {
-  return {
-    isNew,
-    positions: positions as unknown[] as Position[],
-    marks: marks as unknown[] as Marks[],
-    revision: (person?.[0] as { revision: number } | undefined)?.revision ?? 0,
-  };
 }
 
 /** One more for each person whose marks move. */
@@ -117,12 +97,57 @@ async function nextRevisions(tx: Tx, moved: Marks[]): Promise<Map<string, number
   return new Map((rows as unknown[] as PersonRow[]).map(({ user, revision }) => [user, revision]));
 }
 
-function deliver({ member, conversation, deliveredSeq }: Marks): Sql {
-  return sql`UPDATE member SET delivered_seq = ${deliveredSeq} WHERE user = ${member} AND k = ${conversationKey(conversation)}`;
+/**
+ * With the next revisions of their conversations' marks, each its own. Members' rows are locked before those of revisions, and these in the order
+ * of their keys, so that two batches do not wait for each other.
+ */
+async function stamped(tx: Tx, moved: Marks[]): Promise<Marks[]> {
+  if (moved.length === 0) return [];
+  const groups = [...Map.groupBy(moved, ({ conversation }) => conversation)]
+    .map(([conversation, marks]) => ({ key: conversationKey(conversation), marks }))
+    .sort((a, b) => Buffer.compare(a.key, b.key));
+  const rows = groups.map(({ key, marks }) => [key, 1 + marks.length]);
+  const keys = groups.map(({ key }) => key);
+  const [, revisions] = await tx.run(
+    sql`INSERT INTO conversation_marks (k, revision) VALUES ${rows}
+        ON DUPLICATE KEY UPDATE revision = revision + VALUES(revision) - 1`,
+    sql`SELECT k, revision FROM conversation_marks WHERE k IN (${keys})`,
+  );
+  const last = new Map(
+    (revisions as unknown[] as { k: Uint8Array; revision: number }[]).map((row) => [
+      keyText(row.k),
+      row.revision,
+    ]),
+  );
+  return groups.flatMap(({ key, marks }) => {
+    const before = (last.get(keyText(key)) ?? 0) - marks.length;
+    return marks.map((mark, i) => ({ ...mark, marksRevision: before + 1 + i }));
+  });
 }
 
-function read({ member, conversation, readSeq, revision }: Marks, messagesSoFar: number): Sql {
-  return sql`UPDATE member SET read_seq = ${readSeq}, read_messages = ${messagesSoFar}, revision = ${revision}
+function saveCursors(cursors: DeviceCursor[]): Sql[] {
+  if (cursors.length === 0) return [];
+  const rows = cursors.map(({ user, device, conversation, seq, marksTaken }) => {
+    return [user, device, conversationKey(conversation), seq, marksTaken];
+  });
+  return [
+    sql`INSERT INTO device_cursor (user, device, k, seq, marks_taken) VALUES ${rows}
+        ON DUPLICATE KEY UPDATE seq = GREATEST(seq, VALUES(seq)), marks_taken = GREATEST(marks_taken, VALUES(marks_taken))`,
+  ];
+}
+
+function devicesOf(cursors: DeviceCursor[]): Sql {
+  const devices = new Map(cursors.map(({ user, device }) => [keyOf(user, device), [user, device]]));
+  return sql`SELECT user, device FROM device WHERE (user, device) IN (${[...devices.values()]})`;
+}
+
+function deliver({ member, conversation, deliveredSeq, marksRevision }: Marks): Sql {
+  return sql`UPDATE member SET delivered_seq = ${deliveredSeq}, marks_revision = ${marksRevision} WHERE user = ${member} AND k = ${conversationKey(conversation)}`;
+}
+
+function read({ member, conversation, readSeq, revision, marksRevision }: Marks, messagesSoFar: number): Sql {
+  return sql`UPDATE member SET read_seq = ${readSeq}, read_messages = ${messagesSoFar}, revision = ${revision},
+               marks_revision = ${marksRevision}
              WHERE user = ${member} AND k = ${conversationKey(conversation)}`;
 }
 
@@ -160,7 +185,8 @@ function furthestOf(reached: Reached[]): Reached[] {
 /** The server locks the rows in the order of the primary key, whatever the order of the list. */
 function lockMembers(reached: Reached[]): Sql {
   const keys = reached.map(({ user, conversation }) => [user, conversationKey(conversation)]);
-  return sql`SELECT user, k, read_seq AS readSeq, delivered_seq AS deliveredSeq, revision FROM member
+  return sql`SELECT user, k, read_seq AS readSeq, delivered_seq AS deliveredSeq, revision, marks_revision AS marksRevision
+             FROM member
              WHERE (user, k) IN (${keys}) ORDER BY user, k FOR UPDATE`;
 }
 
@@ -172,23 +198,9 @@ function markFinder(members: Result | undefined): (of: Omit<Reached, 'seq'>) => 
   return ({ user, conversation }) => {
     const row = rows.get(keyOf(user, keyText(conversationKey(conversation))));
     if (row === undefined) return undefined;
-    const { readSeq, deliveredSeq, revision } = row;
-    return { conversation, member: user, readSeq, deliveredSeq, revision };
+    const { readSeq, deliveredSeq, revision, marksRevision } = row;
+    return { conversation, member: user, readSeq, deliveredSeq, revision, marksRevision };
   };
-}
-
-function startAtEnds(user: string, device: string): Sql {
-  return sql`
-    INSERT INTO device_cursor (user, device, k, seq)
-    SELECT m.user, ${device}, m.k, c.last_seq FROM member m JOIN conversation c ON c.k = m.k WHERE m.user = ${user}
-    ON DUPLICATE KEY UPDATE device_cursor.seq = device_cursor.seq`;
-}
-
-function marksSince(user: string, revision: number): Sql {
-  return sql`
-    SELECT c.id AS conversation, m.user AS member, m.read_seq AS readSeq, m.delivered_seq AS deliveredSeq, m.revision
-    FROM member mine JOIN conversation c ON c.k = mine.k JOIN member m ON m.k = mine.k
-    WHERE mine.user = ${user} AND (m.user <> ${user} OR m.revision > ${revision})`;
 }
 
 type MemberRow = Omit<Marks, 'conversation' | 'member'> & { user: string; k: Uint8Array };
@@ -196,4 +208,9 @@ type MemberRow = Omit<Marks, 'conversation' | 'member'> & { user: string; k: Uin
 interface PersonRow {
   user: string;
   revision: number;
+}
+
+interface DeviceRow {
+  user: string;
+  device: string;
 }

@@ -83,5 +83,35 @@ export const SCHEMA: Schema = {
           PRIMARY KEY (name)
         )`,
     },
+    {
+      name: 'when a device was first seen',
+      sql: 'ALTER TABLE device ADD COLUMN base_at BIGINT NOT NULL DEFAULT 0',
+    },
+    {
+      name: 'when a device was last seen',
+      sql: 'ALTER TABLE device ADD COLUMN seen_at BIGINT NOT NULL DEFAULT 0',
+    },
+    {
+      name: 'devices that had cursors only',
+      sql: 'INSERT IGNORE INTO device (user, device) SELECT DISTINCT user, device FROM device_cursor',
+    },
+    {
+      name: 'the marks that a device has',
+      sql: 'ALTER TABLE device_cursor ADD COLUMN marks_taken BIGINT NOT NULL DEFAULT 0',
+    },
+    {
+      name: 'the revision of a member’s marks',
+      sql: 'ALTER TABLE member ADD COLUMN marks_revision BIGINT NOT NULL DEFAULT 1',
+    },
+    {
+      // A table of its own: a commit locks the rows of conversations, and marks are not to wait for it.
+      name: 'the last revision of a conversation’s marks',
+      sql: `
+        CREATE TABLE IF NOT EXISTS conversation_marks (
+          k BINARY(16) NOT NULL,
+          revision BIGINT NOT NULL,
+          PRIMARY KEY (k)
+        )`,
+    },
   ],
 };

@@ -6,19 +6,33 @@ import type {
   Commit,
   ConversationSummary,
   Entry,
+  Head,
   JournalPage,
   Marks,
   MessageStore,
+  Moment,
+  OpenedDevice,
   Position,
   Range,
+  StatePage,
   Unread,
 } from '../../ports.ts';
 import { EntryPage, type EntryRow, toEntry } from '../entry-page.ts';
-import { MIGRATIONS, POSITIONS } from './schema.ts';
+import { searchNewestAt } from '../newest-at.ts';
+import { STATE_ROWS, toStatePage } from '../state-page.ts';
+import { MIGRATIONS } from './schema.ts';
 import type { WriterPort } from './writer.ts';
 
 /** The part of the port that reads: a connection of its own, so that reading does not wait for a commit's sync. */
-export type ReaderPort = Omit<MessageStore, keyof WriterPort>;
+export type ReaderPort = Omit<MessageStore, keyof WriterPort | 'openDevice'> & {
+  /** Undefined for a device that is not known. */
+  device(user: string, device: string): Promise<KnownDevice | undefined>;
+};
+
+export interface KnownDevice extends OpenedDevice {
+  /** Ms since the epoch. */
+  seenAt: number;
+}
 
 /** Opened in a worker thread, see `hostInWorker`. */
 export function open(path: string): SqliteReader {
@@ -34,12 +48,43 @@ export class SqliteReader implements Sync<ReaderPort> {
     this.#sql = prepare(db);
   }
 
-  exists(conversation: string): boolean {
-    return this.#sql.exists.get(conversationKey(conversation)) !== undefined;
+  heads(conversations: readonly string[]): Head[] {
+    return conversations.flatMap((conversation) => {
+      const head = this.#sql.head.get(conversationKey(conversation)) as { lastSeq: number } | undefined;
+      return head === undefined ? [] : [{ conversation, lastSeq: head.lastSeq }];
+    });
   }
 
-  positions(user: string, device: string): Position[] {
-    return this.#sql.positions.all(device, user) as unknown as Position[];
+  device(user: string, device: string): KnownDevice | undefined {
+    const known = this.#sql.device.get(user, device) as { baseAt: number; seenAt: number } | undefined;
+    if (known === undefined) return undefined;
+    const { revision } = (this.#sql.revision.get(user) as { revision: number } | undefined) ?? {
+      revision: 0,
+    };
+    const rows = this.#sql.positions.all(device, user) as unknown as PositionRow[];
+    return {
+      ...known,
+      revision,
+      positions: rows.map((row) => ({ ...row, cursor: row.cursor ?? undefined })),
+    };
+  }
+
+  newestAt(moments: readonly Moment[]): number[] {
+    const search = searchNewestAt(moments);
+    for (let step = search.next(); ; ) {
+      if (step.done) return step.value;
+      step = search.next(step.value.map(({ conversation, seq }) => this.#sentAt(conversation, seq)));
+    }
+  }
+
+  stateAfter(user: string, revision: number): StatePage {
+    const person = this.#sql.revision.get(user) as { revision: number } | undefined;
+    const rows = this.#sql.stateAfter.all(user, revision, STATE_ROWS) as unknown as Marks[];
+    return toStatePage(rows, person?.revision ?? 0);
+  }
+
+  marksAfter(ranges: readonly Range[]): Marks[] {
+    return ranges.flatMap(({ conversation, after }) => this.#marks(conversation, after));
   }
 
   entries(ranges: Range[], maxEntries: number): Entry[] {
@@ -71,7 +116,7 @@ export class SqliteReader implements Sync<ReaderPort> {
       createdAt,
       lastEntry: toEntry(id, last),
       unread,
-      marks: this.#marks(id),
+      marks: this.#marks(id, 0),
     }));
   }
 
@@ -105,12 +150,14 @@ export class SqliteReader implements Sync<ReaderPort> {
     this.#db.close();
   }
 
-  #marks(conversation: string): Marks[] {
-    const rows = this.#sql.marks.all(conversationKey(conversation)) as unknown as Omit<
-      Marks,
-      'conversation'
-    >[];
-    return rows.map((row) => ({ conversation, ...row }));
+  #marks(conversation: string, after: number): Marks[] {
+    const rows: unknown[] = this.#sql.marks.all(conversationKey(conversation), after);
+    return (rows as Omit<Marks, 'conversation'>[]).map((row) => ({ conversation, ...row }));
+  }
+
+  #sentAt(conversation: string, seq: number): number | undefined {
+    const row = this.#sql.sentAt.get(conversationKey(conversation), seq) as { sentAt: number } | undefined;
+    return row?.sentAt;
   }
 }
 
@@ -121,15 +168,29 @@ const ENTRY_COLUMNS = `e.seq, e.sender, e.client_id AS clientId, e.sent_at AS se
 function prepare(db: DatabaseSync) {
   const sql = (text: string): StatementSync => db.prepare(text);
   return {
-    exists: sql('SELECT 1 FROM conversation WHERE key = ?'),
-    positions: sql(POSITIONS),
+    head: sql('SELECT last_seq AS lastSeq FROM conversation WHERE key = ?'),
+    device: sql('SELECT base_at AS baseAt, seen_at AS seenAt FROM device WHERE user = ? AND device = ?'),
+    revision: sql('SELECT revision FROM person WHERE user = ?'),
+    positions: sql(`
+      SELECT c.id AS conversation, c.last_seq AS lastSeq, c.created_at AS createdAt, c.last_sent_at AS lastSentAt,
+             d.seq AS cursor, coalesce(d.marks_taken, 0) AS marksTaken, coalesce(r.revision, 1) AS marksRevision
+      FROM member m JOIN conversation c ON c.key = m.key
+      LEFT JOIN device_cursor d ON d.user = m.user AND d.device = ? AND d.key = m.key
+      LEFT JOIN conversation_marks r ON r.key = m.key
+      WHERE m.user = ?`),
+    sentAt: sql('SELECT sent_at AS sentAt FROM entry WHERE key = ? AND seq = ?'),
+    stateAfter: sql(`
+      SELECT c.id AS conversation, m.user AS member, m.read_seq AS readSeq, m.delivered_seq AS deliveredSeq,
+             m.revision, m.marks_revision AS marksRevision
+      FROM member m JOIN conversation c ON c.key = m.key WHERE m.user = ? AND m.revision > ?
+      ORDER BY m.revision LIMIT ?`),
     entries: sql(`SELECT ${ENTRY_COLUMNS} FROM entry e WHERE e.key = ? AND e.seq > ? ORDER BY e.seq`),
     entriesBefore: sql(
       `SELECT ${ENTRY_COLUMNS} FROM entry e WHERE e.key = ? AND e.seq < ? ORDER BY e.seq DESC`,
     ),
-    marks:
-      sql(`SELECT user AS member, read_seq AS readSeq, delivered_seq AS deliveredSeq, revision FROM member
-                WHERE key = ? ORDER BY user`),
+    marks: sql(`
+      SELECT user AS member, read_seq AS readSeq, delivered_seq AS deliveredSeq, revision, marks_revision AS marksRevision
+      FROM member WHERE key = ? AND marks_revision > ? ORDER BY user`),
     // The page first, then its newest entries: a person with many conversations does not read them all.
     conversations: sql(`
       SELECT page.*, ${ENTRY_COLUMNS} FROM (
@@ -152,6 +213,8 @@ function prepare(db: DatabaseSync) {
                    WHERE id > ? ORDER BY id LIMIT ?`),
   };
 }
+
+type PositionRow = Omit<Position, 'cursor'> & { cursor: number | null };
 
 type SummaryRow = EntryRow & {
   id: string;

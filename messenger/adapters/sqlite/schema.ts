@@ -74,11 +74,23 @@ export const MIGRATIONS: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
-];
+  {
+    name: 'when devices were first and last seen, and revisions of marks',
+    sql: `
+      -- When it was first seen, and last; ms since the epoch. Those that were here before have been here for ever.
+      ALTER TABLE device ADD COLUMN base_at INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE device ADD COLUMN seen_at INTEGER NOT NULL DEFAULT 0;
+      INSERT OR IGNORE INTO device (user, device) SELECT DISTINCT user, device FROM device_cursor;
 
-/** Every conversation of a user with a device's cursor: parameters device, user. */
-export const POSITIONS = `
-  SELECT c.id AS conversation, c.last_seq AS lastSeq, coalesce(d.seq, 0) AS cursor
-  FROM member m JOIN conversation c ON c.key = m.key
-  LEFT JOIN device_cursor d ON d.user = m.user AND d.device = ? AND d.key = m.key
-  WHERE m.user = ?`;
+      -- The revision of a conversation's marks that the device has; 0 for none.
+      ALTER TABLE device_cursor ADD COLUMN marks_taken INTEGER NOT NULL DEFAULT 0;
+
+      -- The revision of the conversation's marks that last set a member's; and the last revision of each conversation, 1 where no row is.
+      ALTER TABLE member ADD COLUMN marks_revision INTEGER NOT NULL DEFAULT 1;
+      CREATE TABLE conversation_marks (
+        key BLOB PRIMARY KEY,
+        revision INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
+];

@@ -10,26 +10,18 @@ import {
   planCommit,
 } from '../../commit-plan.ts';
 import { conversationKey } from '../../conversation-id.ts';
-import type {
-  DeviceCursor,
-  Draft,
-  Marks,
-  MessageStore,
-  OpenedDevice,
-  Outcome,
-  Position,
-  Reached,
-} from '../../ports.ts';
-import { MIGRATIONS, POSITIONS } from './schema.ts';
+import type { Arrival, DeviceCursor, Draft, Marks, MessageStore, Outcome, Reached } from '../../ports.ts';
+import { devicesToForget } from '../devices.ts';
+import { MIGRATIONS } from './schema.ts';
 
 /** A journal reader that has not been seen for so long no longer holds the journal; it starts anew from a snapshot. */
 const READER_LIFETIME_MS = 7 * 24 * 3_600_000;
 
 /** The part of the port that writes; one connection, one thread. */
-export type WriterPort = Pick<
-  MessageStore,
-  'commit' | 'saveCursors' | 'markRead' | 'openDevice' | 'acknowledgeJournal'
->;
+export type WriterPort = Pick<MessageStore, 'commit' | 'saveCursors' | 'markRead' | 'acknowledgeJournal'> & {
+  addDevice(user: string, device: string, arrival: Arrival): Promise<void>;
+  seeDevice(user: string, device: string, now: number): Promise<void>;
+};
 
 /** Opened in a worker thread, see `hostInWorker`. */
 export function open(path: string): SqliteWriter {
@@ -55,11 +47,12 @@ export class SqliteWriter implements Sync<WriterPort> {
 
   saveCursors(cursors: DeviceCursor[]): Marks[] {
     return transaction(this.#db, () =>
-      cursors.flatMap(({ user, device, conversation, seq }) => {
+      cursors.flatMap(({ user, device, conversation, seq, marksTaken }) => {
         const key = conversationKey(conversation);
-        this.#sql.saveCursor.run(user, device, key, seq);
-        const isFurthest = this.#sql.deliver.run(seq, user, key, seq).changes > 0;
-        return isFurthest ? [this.#marks(user, conversation)] : [];
+        this.#sql.saveCursor.run(key, seq, marksTaken, user, device);
+        if (this.#sql.deliver.run(seq, user, key, seq).changes === 0) return [];
+        this.#stampMarks(user, key);
+        return [this.#marks(user, conversation)];
       }),
     );
   }
@@ -73,23 +66,28 @@ export class SqliteWriter implements Sync<WriterPort> {
         if (this.#sql.read.run(seq, entry.messagesSoFar, user, key, seq).changes > 0) {
           const { revision } = this.#sql.nextRevision.get(user) as { revision: number };
           this.#sql.stamp.run(revision, user, key);
+          this.#stampMarks(user, key);
         }
         return this.#marks(user, conversation);
       }),
     );
   }
 
-  openDevice(user: string, device: string, revision: number): OpenedDevice {
-    return transaction(this.#db, () => {
-      const isNew = this.#sql.addDevice.run(user, device).changes > 0;
-      if (isNew) this.#sql.startAtEnds.run(device, user);
-      return {
-        isNew,
-        positions: this.#sql.positions.all(device, user) as unknown as Position[],
-        marks: this.#sql.marksSince.all(user, user, revision) as unknown as Marks[],
-        revision: (this.#sql.revision.get(user) as { revision: number } | undefined)?.revision ?? 0,
-      };
+  /** One whose cursors were kept before devices were has been here for ever. */
+  addDevice(user: string, device: string, { now, baseAt, maxDevices, openDevices }: Arrival): void {
+    transaction(this.#db, () => {
+      const devices = this.#sql.devices.all(user).map((row) => row.device as string);
+      for (const forgotten of devicesToForget(devices, openDevices, maxDevices)) {
+        this.#sql.dropDevice.run(user, forgotten);
+        this.#sql.dropCursors.run(user, forgotten);
+      }
+      const hasCursors = this.#sql.anyCursor.get(user, device) !== undefined;
+      this.#sql.addDevice.run(user, device, hasCursors ? 0 : baseAt, now);
     });
+  }
+
+  seeDevice(user: string, device: string, now: number): void {
+    this.#sql.seeDevice.run(now, user, device);
   }
 
   acknowledgeJournal(reader: string, cursor: string, now: number): void {
@@ -110,6 +108,12 @@ export class SqliteWriter implements Sync<WriterPort> {
       'conversation'
     >;
     return { conversation, ...row };
+  }
+
+  /** The next revision of the conversation's marks is the member's. */
+  #stampMarks(user: string, key: Uint8Array): void {
+    const { revision } = this.#sql.nextMarksRevision.get(key) as { revision: number };
+    this.#sql.stampMarks.run(revision, user, key);
   }
 
   #heads(drafts: Draft[]): Map<string, Head> {
@@ -181,8 +185,10 @@ function prepare(db: DatabaseSync) {
     journal: sql(
       'INSERT INTO journal (batch, at, commits) SELECT coalesce(max(batch), 0) + 1, ?, ? FROM journal',
     ),
-    saveCursor: sql(`INSERT INTO device_cursor (user, device, key, seq) VALUES (?, ?, ?, ?)
-                     ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)`),
+    saveCursor: sql(`
+      INSERT INTO device_cursor (user, device, key, seq, marks_taken)
+      SELECT user, device, ?, ?, ? FROM device WHERE user = ? AND device = ?
+      ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq), marks_taken = max(marks_taken, excluded.marks_taken)`),
     deliver: sql('UPDATE member SET delivered_seq = ? WHERE user = ? AND key = ? AND delivered_seq < ?'),
     read: sql(
       'UPDATE member SET read_seq = ?, read_messages = ? WHERE user = ? AND key = ? AND read_seq < ?',
@@ -190,20 +196,21 @@ function prepare(db: DatabaseSync) {
     stamp: sql('UPDATE member SET revision = ? WHERE user = ? AND key = ?'),
     nextRevision: sql(`INSERT INTO person (user, revision) VALUES (?, 1)
                        ON CONFLICT DO UPDATE SET revision = revision + 1 RETURNING revision`),
-    revision: sql('SELECT revision FROM person WHERE user = ?'),
+    stampMarks: sql('UPDATE member SET marks_revision = ? WHERE user = ? AND key = ?'),
+    nextMarksRevision: sql(`INSERT INTO conversation_marks (key, revision) VALUES (?, 2)
+                            ON CONFLICT DO UPDATE SET revision = revision + 1 RETURNING revision`),
     messagesAt: sql('SELECT messages_so_far AS messagesSoFar FROM entry WHERE key = ? AND seq = ?'),
-    marks:
-      sql(`SELECT user AS member, read_seq AS readSeq, delivered_seq AS deliveredSeq, revision FROM member
+    marks: sql(`SELECT user AS member, read_seq AS readSeq, delivered_seq AS deliveredSeq, revision,
+                  marks_revision AS marksRevision FROM member
                 WHERE user = ? AND key = ?`),
-    marksSince: sql(`SELECT c.id AS conversation, m.user AS member, m.read_seq AS readSeq,
-                       m.delivered_seq AS deliveredSeq, m.revision
-                     FROM member mine JOIN conversation c ON c.key = mine.key JOIN member m ON m.key = mine.key
-                     WHERE mine.user = ? AND (m.user <> ? OR m.revision > ?)`),
-    addDevice: sql('INSERT INTO device (user, device) VALUES (?, ?) ON CONFLICT DO NOTHING'),
-    startAtEnds: sql(`INSERT INTO device_cursor (user, device, key, seq)
-                      SELECT m.user, ?, m.key, c.last_seq FROM member m JOIN conversation c ON c.key = m.key WHERE m.user = ?
-                      ON CONFLICT DO NOTHING`),
-    positions: sql(POSITIONS),
+    devices: sql('SELECT device FROM device WHERE user = ? ORDER BY seen_at, device'),
+    addDevice: sql(
+      'INSERT INTO device (user, device, base_at, seen_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
+    ),
+    seeDevice: sql('UPDATE device SET seen_at = ? WHERE user = ? AND device = ?'),
+    dropDevice: sql('DELETE FROM device WHERE user = ? AND device = ?'),
+    anyCursor: sql('SELECT 1 FROM device_cursor WHERE user = ? AND device = ? LIMIT 1'),
+    dropCursors: sql('DELETE FROM device_cursor WHERE user = ? AND device = ?'),
     saveReader: sql(`INSERT INTO journal_reader (name, batch, seen_at) VALUES (?, ?, ?)
                      ON CONFLICT DO UPDATE SET batch = excluded.batch, seen_at = excluded.seen_at`),
     dropReaders: sql('DELETE FROM journal_reader WHERE seen_at < ?'),

@@ -44,8 +44,16 @@ export interface Marks {
   readSeq: bigint;
   /** The last entry that has arrived on one of their devices. */
   deliveredSeq: bigint;
-  /** For one's own marks: the revision of one's state that set them; keep the greatest, and open the next session with it. */
+  /**
+   * For one's own marks: the revision of one's own state up to which everything was sent; keep the greatest, and open the
+   * next session with it.
+   */
   revision: bigint;
+  /**
+   * The revision of the conversation's marks that set these: every change of a mark in a conversation gets the next one. Keep the
+   * greatest of each conversation and give it back in the next acknowledgement, see `Position`.
+   */
+  marksRevision: bigint;
 }
 
 function createBaseEntry(): Entry {
@@ -233,7 +241,7 @@ export const Message: MessageFns<Message> = {
 };
 
 function createBaseMarks(): Marks {
-  return { conversation: "", member: "", readSeq: 0n, deliveredSeq: 0n, revision: 0n };
+  return { conversation: "", member: "", readSeq: 0n, deliveredSeq: 0n, revision: 0n, marksRevision: 0n };
 }
 
 export const Marks: MessageFns<Marks> = {
@@ -261,6 +269,12 @@ export const Marks: MessageFns<Marks> = {
         throw new globalThis.Error("value provided for field message.revision of type int64 too large");
       }
       writer.uint32(40).int64(message.revision);
+    }
+    if (message.marksRevision !== 0n) {
+      if (BigInt.asIntN(64, message.marksRevision) !== message.marksRevision) {
+        throw new globalThis.Error("value provided for field message.marksRevision of type int64 too large");
+      }
+      writer.uint32(48).int64(message.marksRevision);
     }
     return writer;
   },
@@ -316,6 +330,14 @@ export const Marks: MessageFns<Marks> = {
             }
 
             message.revision = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.marksRevision = reader.int64() as bigint;
             continue;
           }
         }

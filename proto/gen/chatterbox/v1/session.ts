@@ -58,15 +58,15 @@ export interface SessionRequest {
   open:
     | Open
     | undefined;
-  /** Positions that replace the stored ones, at most 500 in a frame; in the opening frames only. */
+  /** Positions that replace the stored ones, at most 500 in a frame and 20,000 in all; in the opening frames only. */
   positions: Position[];
-  /** Committed in their order. One that is refused fails alone. */
+  /** Committed in their order, at most 1,000 in a frame. One that is refused fails alone. */
   sends: SendRequest[];
-  /** Everything up to these places has arrived on this device. */
+  /** Everything up to these places has arrived on this device; at most 5,000 in a frame. */
   acks: Position[];
-  /** Everything up to these places has been read. */
+  /** Everything up to these places has been read; at most 1,000 in a frame. One that is refused fails alone (`refused_reads`). */
   reads: Position[];
-  /** Answered with a pong that carries the same number. */
+  /** Answered with a pong that carries the same number; each one is. */
   ping:
     | Ping
     | undefined;
@@ -86,8 +86,15 @@ export interface Open {
 
 /** A place in a conversation. */
 export interface Position {
+  /** 1 to 129 characters. */
   conversation: string;
+  /** 1 to 2^53 - 1; in `positions` also 0, for nothing. */
   seq: bigint;
+  /**
+   * In `positions` and `acks`: the greatest `Marks.marks_revision` of the conversation that this device has taken; 0 says nothing.
+   * What it knows is not sent again at the next opening.
+   */
+  marksRevision: bigint;
 }
 
 export interface Ping {
@@ -107,14 +114,31 @@ export interface SessionResponse {
   /** Everything up to the opening has been sent. Comes once. */
   caughtUp: CaughtUp | undefined;
   notice: Notice | undefined;
-  pong: Ping | undefined;
+  pong:
+    | Ping
+    | undefined;
+  /** The reads that were refused, each with its reason. */
+  refusedReads: RefusedRead[];
 }
 
 export interface SendResult {
   clientId: string;
   /** Without its client_id, which stands above. */
   sent?: SendResponse | undefined;
-  error?: Status | undefined;
+  error?:
+    | Status
+    | undefined;
+  /**
+   * The conversation that the send was meant for; empty where the request names none that there can be. A client id is unique within
+   * a conversation, so both together name the send.
+   */
+  conversation: string;
+}
+
+export interface RefusedRead {
+  conversation: string;
+  seq: bigint;
+  error: Status | undefined;
 }
 
 /** The entries from `first_seq` to `last_seq` were not sent. */
@@ -125,8 +149,13 @@ export interface Gap {
 }
 
 export interface CaughtUp {
-  /** The caller's revision at that moment. */
+  /** The caller's revision at the opening: everything up to it has been sent. */
   revision: bigint;
+  /**
+   * There are conversations of which this device was told nothing: too many to begin with. ListConversations shows them; the flag
+   * comes at every opening until the device has acknowledged a place in each.
+   */
+  listInbox: boolean;
 }
 
 /** Something about the session itself. The stream ends soon after, with a status that says the same. */
@@ -488,7 +517,7 @@ export const Open: MessageFns<Open> = {
 };
 
 function createBasePosition(): Position {
-  return { conversation: "", seq: 0n };
+  return { conversation: "", seq: 0n, marksRevision: 0n };
 }
 
 export const Position: MessageFns<Position> = {
@@ -501,6 +530,12 @@ export const Position: MessageFns<Position> = {
         throw new globalThis.Error("value provided for field message.seq of type int64 too large");
       }
       writer.uint32(16).int64(message.seq);
+    }
+    if (message.marksRevision !== 0n) {
+      if (BigInt.asIntN(64, message.marksRevision) !== message.marksRevision) {
+        throw new globalThis.Error("value provided for field message.marksRevision of type int64 too large");
+      }
+      writer.uint32(24).int64(message.marksRevision);
     }
     return writer;
   },
@@ -532,6 +567,14 @@ export const Position: MessageFns<Position> = {
             }
 
             message.seq = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.marksRevision = reader.int64() as bigint;
             continue;
           }
         }
@@ -597,7 +640,16 @@ export const Ping: MessageFns<Ping> = {
 };
 
 function createBaseSessionResponse(): SessionResponse {
-  return { results: [], entries: [], gaps: [], marks: [], caughtUp: undefined, notice: undefined, pong: undefined };
+  return {
+    results: [],
+    entries: [],
+    gaps: [],
+    marks: [],
+    caughtUp: undefined,
+    notice: undefined,
+    pong: undefined,
+    refusedReads: [],
+  };
 }
 
 export const SessionResponse: MessageFns<SessionResponse> = {
@@ -622,6 +674,9 @@ export const SessionResponse: MessageFns<SessionResponse> = {
     }
     if (message.pong !== undefined) {
       Ping.encode(message.pong, writer.uint32(58).fork()).join();
+    }
+    for (const v of message.refusedReads) {
+      RefusedRead.encode(v!, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -695,6 +750,14 @@ export const SessionResponse: MessageFns<SessionResponse> = {
             message.pong = Ping.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.refusedReads.push(RefusedRead.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -709,7 +772,7 @@ export const SessionResponse: MessageFns<SessionResponse> = {
 };
 
 function createBaseSendResult(): SendResult {
-  return { clientId: "", sent: undefined, error: undefined };
+  return { clientId: "", sent: undefined, error: undefined, conversation: "" };
 }
 
 export const SendResult: MessageFns<SendResult> = {
@@ -722,6 +785,9 @@ export const SendResult: MessageFns<SendResult> = {
     }
     if (message.error !== undefined) {
       Status.encode(message.error, writer.uint32(26).fork()).join();
+    }
+    if (message.conversation !== "") {
+      writer.uint32(34).string(message.conversation);
     }
     return writer;
   },
@@ -753,6 +819,85 @@ export const SendResult: MessageFns<SendResult> = {
             }
 
             message.sent = SendResponse.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.error = Status.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.conversation = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRefusedRead(): RefusedRead {
+  return { conversation: "", seq: 0n, error: undefined };
+}
+
+export const RefusedRead: MessageFns<RefusedRead> = {
+  encode(message: RefusedRead, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.conversation !== "") {
+      writer.uint32(10).string(message.conversation);
+    }
+    if (message.seq !== 0n) {
+      if (BigInt.asIntN(64, message.seq) !== message.seq) {
+        throw new globalThis.Error("value provided for field message.seq of type int64 too large");
+      }
+      writer.uint32(16).int64(message.seq);
+    }
+    if (message.error !== undefined) {
+      Status.encode(message.error, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RefusedRead {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRefusedRead();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.conversation = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.seq = reader.int64() as bigint;
             continue;
           }
           case 3: {
@@ -851,7 +996,7 @@ export const Gap: MessageFns<Gap> = {
 };
 
 function createBaseCaughtUp(): CaughtUp {
-  return { revision: 0n };
+  return { revision: 0n, listInbox: false };
 }
 
 export const CaughtUp: MessageFns<CaughtUp> = {
@@ -861,6 +1006,9 @@ export const CaughtUp: MessageFns<CaughtUp> = {
         throw new globalThis.Error("value provided for field message.revision of type int64 too large");
       }
       writer.uint32(8).int64(message.revision);
+    }
+    if (message.listInbox !== false) {
+      writer.uint32(16).bool(message.listInbox);
     }
     return writer;
   },
@@ -884,6 +1032,14 @@ export const CaughtUp: MessageFns<CaughtUp> = {
             }
 
             message.revision = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.listInbox = reader.bool();
             continue;
           }
         }

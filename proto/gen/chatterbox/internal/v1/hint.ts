@@ -48,12 +48,15 @@ export interface HintedMarks {
   readSeq: bigint;
   deliveredSeq: bigint;
   revision: bigint;
+  marksRevision: bigint;
 }
 
 export interface DeviceOpened {
   device: string;
   /** By the clock of the node that it opened at. */
   openedAt: bigint;
+  /** That node: of two streams opened in the same millisecond, the one at the greater node is the newer. */
+  node: string;
 }
 
 function createBaseHint(): Hint {
@@ -340,7 +343,7 @@ export const HintedEntry: MessageFns<HintedEntry> = {
 };
 
 function createBaseHintedMarks(): HintedMarks {
-  return { conversation: "", member: "", readSeq: 0n, deliveredSeq: 0n, revision: 0n };
+  return { conversation: "", member: "", readSeq: 0n, deliveredSeq: 0n, revision: 0n, marksRevision: 0n };
 }
 
 export const HintedMarks: MessageFns<HintedMarks> = {
@@ -368,6 +371,12 @@ export const HintedMarks: MessageFns<HintedMarks> = {
         throw new globalThis.Error("value provided for field message.revision of type int64 too large");
       }
       writer.uint32(40).int64(message.revision);
+    }
+    if (message.marksRevision !== 0n) {
+      if (BigInt.asIntN(64, message.marksRevision) !== message.marksRevision) {
+        throw new globalThis.Error("value provided for field message.marksRevision of type int64 too large");
+      }
+      writer.uint32(48).int64(message.marksRevision);
     }
     return writer;
   },
@@ -425,6 +434,14 @@ export const HintedMarks: MessageFns<HintedMarks> = {
             message.revision = reader.int64() as bigint;
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.marksRevision = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -439,7 +456,7 @@ export const HintedMarks: MessageFns<HintedMarks> = {
 };
 
 function createBaseDeviceOpened(): DeviceOpened {
-  return { device: "", openedAt: 0n };
+  return { device: "", openedAt: 0n, node: "" };
 }
 
 export const DeviceOpened: MessageFns<DeviceOpened> = {
@@ -452,6 +469,9 @@ export const DeviceOpened: MessageFns<DeviceOpened> = {
         throw new globalThis.Error("value provided for field message.openedAt of type int64 too large");
       }
       writer.uint32(16).int64(message.openedAt);
+    }
+    if (message.node !== "") {
+      writer.uint32(26).string(message.node);
     }
     return writer;
   },
@@ -483,6 +503,14 @@ export const DeviceOpened: MessageFns<DeviceOpened> = {
             }
 
             message.openedAt = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.node = reader.string();
             continue;
           }
         }

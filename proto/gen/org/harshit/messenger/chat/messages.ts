@@ -52,7 +52,19 @@ export interface ChatMessage {
   /** When the server took it, milliseconds since the epoch; never below the message before it. */
   sentAt: bigint;
   /** Set by the server on a message that it refused (recognisable by its client_id). */
-  error: Status | undefined;
+  error:
+    | Status
+    | undefined;
+  /**
+   * Set by the server on the first message after some that are not sent, because there are too many or the device is new: the first of
+   * those. The last one is the message before this one; ListEntries has them.
+   */
+  gapFirstSeq: bigint;
+  /**
+   * Set by the server on the first message of a stream: there are conversations of which this device is told nothing, because there are
+   * too many to begin with. ListConversations shows them.
+   */
+  listInbox: boolean;
 }
 
 export interface ChatMessageResponse {
@@ -92,6 +104,8 @@ function createBaseChatMessage(): ChatMessage {
     seq: 0n,
     sentAt: 0n,
     error: undefined,
+    gapFirstSeq: 0n,
+    listInbox: false,
   };
 }
 
@@ -132,6 +146,15 @@ export const ChatMessage: MessageFns<ChatMessage> = {
     }
     if (message.error !== undefined) {
       Status.encode(message.error, writer.uint32(74).fork()).join();
+    }
+    if (message.gapFirstSeq !== 0n) {
+      if (BigInt.asIntN(64, message.gapFirstSeq) !== message.gapFirstSeq) {
+        throw new globalThis.Error("value provided for field message.gapFirstSeq of type int64 too large");
+      }
+      writer.uint32(80).int64(message.gapFirstSeq);
+    }
+    if (message.listInbox !== false) {
+      writer.uint32(88).bool(message.listInbox);
     }
     return writer;
   },
@@ -219,6 +242,22 @@ export const ChatMessage: MessageFns<ChatMessage> = {
             }
 
             message.error = Status.decode(reader, reader.uint32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.gapFirstSeq = reader.int64() as bigint;
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.listInbox = reader.bool();
             continue;
           }
         }
