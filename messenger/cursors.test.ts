@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { ServiceError } from '#common/errors.ts';
 import { createLog } from '#common/log.ts';
 import { Cursors } from './cursors.ts';
 import type { DeviceCursor } from './ports.ts';
@@ -13,12 +14,12 @@ const cursor = (i: number, seq = 1): DeviceCursor => ({
 });
 
 describe('device cursors', () => {
-  it('are saved in short transactions, however many have gathered, and kept where that fails', async () => {
+  it('are saved in short transactions, however many have gathered, and kept while the store is away', async () => {
     const saved: DeviceCursor[][] = [];
     let fails = false;
     const store = {
       async saveCursors(cursors: DeviceCursor[]) {
-        if (fails && saved.length === 1) throw new Error('away');
+        if (fails && saved.length === 1) throw new ServiceError('UNAVAILABLE');
         saved.push(cursors);
         return [];
       },
@@ -40,5 +41,47 @@ describe('device cursors', () => {
     );
     assert.equal(saved.flat().filter(({ user }) => user === 'user1000').length, 1);
     assert.equal(saved.flat().find(({ user }) => user === 'user1000')?.seq, 7);
+  });
+
+  it('are saved but for one that the store cannot take, which is dropped', async () => {
+    const saved: DeviceCursor[] = [];
+    let runs = 0;
+    const store = {
+      async saveCursors(batch: DeviceCursor[]) {
+        runs++;
+        if (batch.some(({ user }) => user === 'user7')) throw new Error('data too long');
+        saved.push(...batch);
+        return [];
+      },
+    };
+    const cursors = new Cursors(store, () => {}, createLog('test', 'silent'));
+    for (let i = 0; i < 20; i++) cursors.move(cursor(i));
+    await cursors.save();
+    assert.deepEqual(
+      saved.map(({ user }) => user),
+      Array.from({ length: 20 }, (_, i) => `user${i}`).filter((user) => user !== 'user7'),
+    );
+    const before = runs;
+    await cursors.save();
+    assert.equal(runs, before, 'the dropped one is not tried again');
+  });
+
+  it('are kept up to a bound while the store is away, the newest of them', async () => {
+    const saved: DeviceCursor[] = [];
+    let isAway = true;
+    const store = {
+      async saveCursors(batch: DeviceCursor[]) {
+        if (isAway) throw new ServiceError('UNAVAILABLE');
+        saved.push(...batch);
+        return [];
+      },
+    };
+    const cursors = new Cursors(store, () => {}, createLog('test', 'silent'));
+    for (let i = 0; i < 100_010; i++) cursors.move(cursor(i));
+    await cursors.save();
+    isAway = false;
+    await cursors.save();
+    assert.equal(saved.length, 100_000);
+    assert.equal(saved[0]?.user, 'user10');
   });
 });

@@ -1,9 +1,12 @@
 import type { Log } from '#common/log.ts';
+import { splitBatch } from '#common/split-batch.ts';
 import type { DeviceCursor, Marks, MessageStore } from './ports.ts';
 
 const FLUSH_MS = 250;
 /** However many have gathered, a transaction stays short: messages may wait for its locks. */
 const AT_ONCE = 500;
+/** Beyond this many unsaved cursors the oldest are given up: their devices hear some entries again. */
+const MAX_UNSAVED = 100_000;
 
 /**
  * Where devices are, gathered and saved a few times a second: a cursor that is lost with the process costs a repeat with
@@ -40,11 +43,20 @@ export class Cursors implements AsyncDisposable {
   #gather(cursor: DeviceCursor): void {
     const key = `${cursor.user} ${cursor.conversation} ${cursor.device}`;
     const unsaved = this.#unsaved.get(key);
+    if (unsaved === undefined) this.#makeRoom();
     this.#unsaved.set(key, unsaved === undefined ? cursor : furthest(unsaved, cursor));
     this.#timer ??= setTimeout(() => this.save(), FLUSH_MS).unref();
   }
 
-  /** Saves what was moved until now. Fulfils in any case: what could not be saved is kept for the next time. */
+  #makeRoom(): void {
+    const [oldest] = this.#unsaved.keys();
+    if (oldest !== undefined && this.#unsaved.size >= MAX_UNSAVED) this.#unsaved.delete(oldest);
+  }
+
+  /**
+   * Saves what was moved until now. Fulfils in any case: what could not be saved is kept for the next time, but for a cursor that the
+   * store cannot take.
+   */
   save(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -56,12 +68,18 @@ export class Cursors implements AsyncDisposable {
     const unsaved = [...this.#unsaved.values()];
     this.#unsaved = new Map();
     for (let saved = 0; saved < unsaved.length; saved += AT_ONCE) {
-      try {
-        const marks = await this.#store.saveCursors(unsaved.slice(saved, saved + AT_ONCE));
-        if (marks.length > 0) this.#onDelivered(marks);
-      } catch (error) {
-        this.#log.warn({ err: error }, 'could not save device cursors; trying again');
-        for (const cursor of unsaved.slice(saved)) this.#gather(cursor);
+      const batch = unsaved.slice(saved, saved + AT_ONCE);
+      const { done, refused, left } = await splitBatch(batch, (part) => this.#store.saveCursors(part));
+      for (const { result: marks } of done) if (marks.length > 0) this.#onDelivered(marks);
+      const [first] = refused;
+      if (first !== undefined)
+        this.#log.error(
+          { err: first.error, ...first.item, count: refused.length },
+          'the store refuses device cursors; they are dropped, and the first of them is named',
+        );
+      if (left !== undefined) {
+        this.#log.warn({ err: left.error }, 'could not save device cursors; trying again');
+        for (const cursor of [...left.items, ...unsaved.slice(saved + AT_ONCE)]) this.#gather(cursor);
         return;
       }
     }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { setImmediate as turn } from 'node:timers/promises';
+import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { ServiceError } from '#common/errors.ts';
 import { Lane } from './lane.ts';
@@ -251,4 +252,96 @@ describe('the lane', () => {
     }
     assert.equal((await Promise.all(sends.slice(0, 50_000))).length, 50_000);
   });
+
+  it('refuses only the draft that the store cannot take, however many share its batch', async () => {
+    const committed: Entry[] = [];
+    const store = storeRefusing(new Set(['7']));
+    const lane = new Lane({ store, clock: () => 1, onCommitted: (entries) => committed.push(...entries) });
+    const bodies = Array.from({ length: 20 }, (_, i) => `${i}`);
+    const outcomes = await Promise.allSettled(bodies.map((body) => submit(lane, draft(body))));
+    assert.deepEqual(
+      bodies.filter((_, i) => outcomes[i]?.status === 'rejected'),
+      ['7'],
+    );
+    assert.deepEqual(
+      committed.map(({ body }) => body),
+      bodies.filter((body) => body !== '7'),
+    );
+  });
+
+  it('commits and acknowledges the others in the order of the calls, whichever drafts are refused', () =>
+    fc.assert(
+      fc.asyncProperty(fc.array(fc.record({ isBad: fc.boolean(), pauses: fc.boolean() })), async (sends) => {
+        const committed: Entry[] = [];
+        const bad = new Set(sends.flatMap(({ isBad }, i) => (isBad ? [`${i}`] : [])));
+        const store = storeRefusing(bad);
+        const lane = new Lane({
+          store,
+          clock: () => 1,
+          onCommitted: (entries) => committed.push(...entries),
+        });
+        const acknowledged: string[] = [];
+        const refused: string[] = [];
+        const all: Promise<unknown>[] = [];
+        for (const [i, { pauses }] of sends.entries()) {
+          const sent = submit(lane, draft(`${i}`));
+          all.push(
+            sent.then(
+              () => acknowledged.push(`${i}`),
+              () => refused.push(`${i}`),
+            ),
+          );
+          if (pauses) await turn();
+        }
+        await Promise.all(all);
+        const good = sends.map((_, i) => `${i}`).filter((body) => !bad.has(body));
+        assert.deepEqual(store.stored, good);
+        assert.deepEqual(
+          committed.map(({ body }) => body),
+          good,
+        );
+        assert.deepEqual(acknowledged, good);
+        assert.deepEqual(refused, [...bad]);
+      }),
+    ));
+
+  it('commits nothing behind a batch before all of that batch is decided', async () => {
+    const store = new HeldStore();
+    const lane = laneOver(store);
+    const sends = ['1', '2'].map((body) => submit(lane, draft(body)));
+    await turn();
+    sends.push(submit(lane, draft('3')));
+    const settled = Promise.allSettled(sends);
+    store.batches[0]?.release.reject(new Error('one of them is bad'));
+    await turn();
+    store.batches[1]?.release.reject(new Error('this one'));
+    await turn();
+    store.release(2);
+    await turn();
+    store.release(3);
+    const outcomes = await settled;
+    assert.deepEqual(
+      store.batches.map(({ drafts }) => drafts.map(({ body }) => body)),
+      [['1', '2'], ['1'], ['2'], ['3']],
+    );
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ['rejected', 'fulfilled', 'fulfilled'],
+    );
+  });
 });
+
+/** A store that refuses a batch for each of the bodies in it that are bad. */
+function storeRefusing(bad: ReadonlySet<string>) {
+  const stored: string[] = [];
+  return {
+    stored,
+    async commit(drafts: Draft[]): Promise<Outcome[]> {
+      if (drafts.some(({ body }) => bad.has(body))) throw new Error('data too long');
+      return drafts.map(({ body }) => {
+        const seq = stored.push(body);
+        return { kind: 'committed', seq, sentAt: 1, messagesSoFar: seq };
+      });
+    },
+  };
+}

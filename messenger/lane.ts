@@ -1,4 +1,6 @@
 import { ServiceError } from '#common/errors.ts';
+import type { Log } from '#common/log.ts';
+import { type SplitBatch, splitBatch } from '#common/split-batch.ts';
 import type { BatchObserver, SendCounts } from './metrics.ts';
 import type { Draft, Entry, MessageStore, Outcome } from './ports.ts';
 
@@ -19,6 +21,8 @@ export interface LaneOptions {
   /** What becomes of the drafts is counted here, and each batch is told to `observer`. */
   counts?: SendCounts;
   observer?: BatchObserver;
+  /** Drafts that the store refuses are noted here. */
+  log?: Log;
 }
 
 /** Half of what waits goes at once, within these bounds: the store works on one half while the senders of the other one are told. */
@@ -101,25 +105,46 @@ export class Lane {
       return;
     }
     const batch = this.#take();
-    const drafts = batch.map(({ draft }) => draft);
     this.#isShared = batch.length > 1;
+    const { clock } = this.#options;
+    const now = clock();
+    splitBatch(batch, (part) => this.#commit(part)).then(({ done, refused, left }) => {
+      const isLong = left !== undefined && clock() - now > LONG_MS;
+      const behind = isLong ? this.#takeAll() : [];
+      // The store works on the next batch while this one's acknowledgements are written out.
+      this.#commitNext();
+      for (const { items, result } of done) this.#acknowledgeInTurn(items, result);
+      this.#refuse(refused);
+      if (left !== undefined) this.#fail([...left.items, ...behind], left.error);
+    });
+  }
+
+  async #commit(part: Waiting[]): Promise<Outcome[]> {
     const { store, clock, observer } = this.#options;
     const startedAt = performance.now();
-    const now = clock();
-    store.commit(drafts, now).then(
-      (outcomes) => {
-        observer?.committed(batch.length, (performance.now() - startedAt) / 1_000);
-        // The store works on the next batch while this one's acknowledgements are written out.
-        this.#commitNext();
-        this.#acknowledgeInTurn(batch, outcomes);
-      },
-      (error: unknown) => {
-        const refused = clock() - now > LONG_MS ? [...batch, ...this.#takeAll()] : batch;
-        this.#commitNext();
-        this.#counts.failed += refused.length;
-        for (const { listener } of refused) listener.failed(error);
-      },
+    const outcomes = await store.commit(
+      part.map(({ draft }) => draft),
+      clock(),
     );
+    observer?.committed(part.length, (performance.now() - startedAt) / 1_000);
+    return outcomes;
+  }
+
+  /** Drafts that the store cannot take, each for an error of its own. */
+  #refuse(refused: SplitBatch<Waiting, Outcome[]>['refused']): void {
+    const [first] = refused;
+    if (first === undefined) return;
+    const { conversation, sender } = first.item.draft;
+    this.#options.log?.error(
+      { err: first.error, conversation, sender, count: refused.length },
+      'the store refuses drafts; the first of them is named',
+    );
+    for (const { item, error } of refused) this.#fail([item], error);
+  }
+
+  #fail(drafts: Waiting[], error: unknown): void {
+    this.#counts.failed += drafts.length;
+    for (const { listener } of drafts) listener.failed(error);
   }
 
   #take(): Waiting[] {

@@ -1,4 +1,6 @@
 import { ServiceError } from '#common/errors.ts';
+import type { Log } from '#common/log.ts';
+import { splitBatch } from '#common/split-batch.ts';
 import { requireMember } from './conversation-id.ts';
 import type { Hub } from './hub.ts';
 import type { Marks, MessageStore, Reached } from './ports.ts';
@@ -9,12 +11,14 @@ const AT_ONCE = 200;
 export class ReadMarks {
   readonly #store: Pick<MessageStore, 'markRead'>;
   readonly #hub: Hub;
+  readonly #log: Log;
   #waiting: Waiting[] = [];
   #isMoving = false;
 
-  constructor(store: Pick<MessageStore, 'markRead'>, hub: Hub) {
+  constructor(store: Pick<MessageStore, 'markRead'>, hub: Hub, log: Log) {
     this.#store = store;
     this.#hub = hub;
+    this.#log = log;
   }
 
   /**
@@ -35,16 +39,28 @@ export class ReadMarks {
     if (this.#isMoving) return;
     this.#isMoving = true;
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, AT_ONCE);
-      try {
-        const marks = await this.#store.markRead(batch.map(({ reached }) => reached));
-        this.#hub.publishMarks(marks.filter((mark) => mark !== undefined));
-        for (const [i, { resolve }] of batch.entries()) resolve(marks[i]);
-      } catch (error) {
-        for (const { reject } of batch) reject(error);
-      }
+      await this.#moveTogether(this.#waiting.splice(0, AT_ONCE));
     }
     this.#isMoving = false;
+  }
+
+  /** One that the store cannot take is refused alone. */
+  async #moveTogether(batch: Waiting[]): Promise<void> {
+    const { done, refused, left } = await splitBatch(batch, (part) =>
+      this.#store.markRead(part.map(({ reached }) => reached)),
+    );
+    for (const { items, result } of done) {
+      this.#hub.publishMarks(result.filter((mark) => mark !== undefined));
+      for (const [i, { resolve }] of items.entries()) resolve(result[i]);
+    }
+    const [first] = refused;
+    if (first !== undefined)
+      this.#log.error(
+        { err: first.error, ...first.item.reached, count: refused.length },
+        'the store refuses read marks; the first of them is named',
+      );
+    for (const { item, error } of refused) item.reject(error);
+    for (const { reject } of left?.items ?? []) reject(left?.error);
   }
 }
 

@@ -75,7 +75,7 @@ export async function startMessenger(
   const tally = new Tally();
   const onDelivered = (marks: Marks[]) => hub.publishMarks(marks);
   const cursors = new Cursors(store, onDelivered, log, () => tally.acks++);
-  const readMarks = new ReadMarks(store, hub);
+  const readMarks = new ReadMarks(store, hub, log);
   const rate = new SendRate(config.sendRate, clock);
   let repair: Repair | undefined;
   const observer = messengerMetrics((overrides.metrics ?? new Metrics()).of('messenger'), tally, {
@@ -90,6 +90,7 @@ export async function startMessenger(
     clock,
     counts: tally.sends,
     observer,
+    log,
     onCommitted(entries) {
       hub.publish(entries);
       feed.notify();
