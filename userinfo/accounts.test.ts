@@ -71,4 +71,16 @@ describe('people who register', () => {
     assert.equal(headers.get('retry-after'), '1');
     assert.doesNotMatch(JSON.stringify(body), /directory|127\.0\.0\.1|no directory/);
   });
+
+  it('are known though the feed tells of one before them who cannot be stored', async () => {
+    world.authenticator.register('odd', 7 as unknown as string);
+    world.authenticator.register('bob', 'Bob');
+    assert.deepEqual(
+      await until(
+        () => found('bob'),
+        (names) => names.length > 0,
+      ),
+      ['bob'],
+    );
+  });
 });

@@ -1,7 +1,8 @@
 import { follow } from '#common/follow.ts';
 import type { Log } from '#common/log.ts';
-import type { AccountBatch, Accounts, Graph } from './ports.ts';
+import type { Account, AccountBatch, Accounts, Graph } from './ports.ts';
 import { named } from './search-terms.ts';
+import { storeBatch } from './store-batch.ts';
 
 /** Seeds a profile for everybody who registers, as the feed of accounts tells. */
 export class AccountSeeding implements AsyncDisposable {
@@ -19,7 +20,7 @@ export class AccountSeeding implements AsyncDisposable {
         yield* accounts.follow(await graph.cursor('accounts'), signal);
       },
       cursorOf: (batch) => batch.cursor,
-      take: (batch) => this.#take(batch),
+      take: (batch) => this.#take(batch, log),
       log,
     });
   }
@@ -29,9 +30,12 @@ export class AccountSeeding implements AsyncDisposable {
     return this.#isCaughtUp;
   }
 
-  async #take({ accounts, cursor, isCaughtUp }: AccountBatch): Promise<void> {
-    const people = accounts.map((account) => named(account.username, account.displayName));
-    await this.#graph.seed(people, cursor);
+  async #take({ accounts: items, cursor, isCaughtUp }: AccountBatch, log: Log): Promise<void> {
+    const seed = async (accounts: Account[], place: string | undefined) => {
+      const people = accounts.map(({ username, displayName }) => named(username, displayName));
+      await this.#graph.seed(people, place);
+    };
+    await storeBatch({ feed: 'accounts', items, cursor }, seed, log);
     this.#isCaughtUp ||= isCaughtUp;
   }
 

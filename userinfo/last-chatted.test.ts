@@ -70,4 +70,11 @@ describe('last chatted', () => {
     );
     assert.ok(acknowledged.length < commits / 4, `${acknowledged.length} acknowledgements`);
   });
+
+  it('goes on behind a commit with a time that no store could give back', async () => {
+    world.messenger.commit(9e18, 'ada', 'bob');
+    world.messenger.commit(NOON, 'ada', 'bob');
+    await world.messenger.allAcknowledged();
+    assert.equal(await lastChatted('ada'), '2030-06-01T12:00:00.000Z');
+  });
 });

@@ -1,6 +1,7 @@
 import { follow } from '#common/follow.ts';
 import type { Log } from '#common/log.ts';
-import type { CommitBatch, Commits, Graph } from './ports.ts';
+import type { Chat, CommitBatch, Commits, Graph } from './ports.ts';
+import { storeBatch } from './store-batch.ts';
 
 /** Keeps the time of each pair's last message, as the feed of commits tells; from where the graph says that it ended. */
 export function followLastChatted(graph: Graph, commits: Commits, log: Log): AsyncDisposable {
@@ -11,7 +12,17 @@ export function followLastChatted(graph: Graph, commits: Commits, log: Log): Asy
       yield* commits.follow(await graph.cursor('commits'), signal);
     },
     cursorOf: (batch) => batch.cursor,
-    take: ({ chats, cursor }) => graph.chatted(chats, cursor),
+    take: (batch) => storeChats(graph, batch, log),
     log,
   });
+}
+
+/** Stores a batch of the feed of commits and its place. @throws ServiceError UNAVAILABLE while the graph does not answer. */
+export function storeChats(
+  graph: Pick<Graph, 'chatted'>,
+  { chats: items, cursor }: CommitBatch,
+  log: Log,
+): Promise<void> {
+  const store = (chats: Chat[], place = '') => graph.chatted(chats, place);
+  return storeBatch({ feed: 'commits', items, cursor }, store, log);
 }

@@ -1,3 +1,5 @@
+import type { Log } from '#common/log.ts';
+import { storeChats } from './last-chatted.ts';
 import type { Commits, Graph } from './ports.ts';
 
 export interface Rebuilt {
@@ -13,16 +15,17 @@ export async function rebuildLastChatted(
   graph: Graph,
   commits: Commits,
   signal: AbortSignal,
+  log: Log,
 ): Promise<Rebuilt> {
   const rebuilt: Rebuilt = { chats: 0 };
   let isFirst = true;
-  for await (const { chats, cursor } of commits.follow('', signal)) {
+  for await (const batch of commits.follow('', signal)) {
     if (isFirst) await graph.forgetChats();
     isFirst = false;
-    await graph.chatted(chats, cursor);
-    rebuilt.chats += chats.length;
+    await storeChats(graph, batch, log);
+    rebuilt.chats += batch.chats.length;
     // Only the last page of the past has a place to go on from.
-    if (cursor !== '') return rebuilt;
+    if (batch.cursor !== '') return rebuilt;
   }
   throw new Error('the feed of commits ended before its present was reached; run this again');
 }

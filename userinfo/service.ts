@@ -105,5 +105,5 @@ export async function rebuild(config: UserinfoConfig, log: Log): Promise<Rebuilt
     return 'at the next start';
   }
   using commits = new CommitsGrpc(config.messengers, config.serviceSecret);
-  return await rebuildLastChatted(opened.graph, commits, new AbortController().signal);
+  return await rebuildLastChatted(opened.graph, commits, new AbortController().signal, log);
 }

@@ -83,9 +83,10 @@ function toBatch(responses: FollowResponse[]): CommitBatch {
   };
 }
 
-/** A pair chats; notes to oneself and groups are nobody's contact. */
+/** A pair chats; notes to oneself and groups are nobody's contact. A time past 2^53 is no time that a store could give back. */
 function toChat({ members, sentAt }: FollowResponse['commits'][number]): Chat[] {
   const [one, other, ...more] = members;
   if (one === undefined || other === undefined || one === other || more.length > 0) return [];
-  return [{ one, other, at: Number(sentAt) }];
+  const at = Number(sentAt);
+  return Number.isSafeInteger(at) ? [{ one, other, at }] : [];
 }
