@@ -10,6 +10,8 @@ import { migrateMysql, mysqlStatus } from '#common/mysql/migrate.ts';
 import { Mysql } from '#common/mysql/open.ts';
 import { sql } from '#common/mysql/sql.ts';
 import { conversationKey } from '../conversation-id.ts';
+import { Cursors } from '../cursors.ts';
+import { Lane } from '../lane.ts';
 import type { Draft } from '../ports.ts';
 import { contentHash } from '../send.ts';
 import { SCHEMA } from './mysql/schema.ts';
@@ -284,6 +286,53 @@ function withServer(server: string): void {
         nobody.transaction((tx) => tx.run(sql`SELECT 1`)),
         isUnavailable,
       );
+    });
+
+    it('refuses one draft of a batch that it cannot take, commits the others, and leaves no gap in the journal', async () => {
+      await using database = await newDatabase();
+      await using store = await open(database.url);
+      await store.commit([draft('ada', 'bob', 'before')], 5);
+      const start = await store.journalEnd();
+      const lane = new Lane({ store, clock: Date.now, onCommitted() {} });
+      const drafts = Array.from({ length: 20 }, (_, i) => draft('ada', 'bob', `${i}`));
+      const given = drafts.with(7, { ...draft('ada', 'bob', '7'), clientId: 'x'.repeat(65) });
+      const outcomes = await Promise.allSettled(
+        given.map((d) => new Promise((committed, failed) => lane.submit(d, { committed, failed }))),
+      );
+      assert.deepEqual(
+        outcomes.flatMap(({ status }, i) => (status === 'rejected' ? [i] : [])),
+        [7],
+      );
+      const entries = await store.entries([{ conversation: 'ada:bob', after: 1 }], 100);
+      assert.deepEqual(
+        entries.map(({ body }) => body),
+        drafts.map(({ body }) => body).filter((body) => body !== '7'),
+      );
+      const page = await store.journal(start, 100);
+      assert.equal(
+        page?.commits.at(-1)?.lastSeq,
+        20,
+        'the feed need not wait for a batch that may still come',
+      );
+    });
+
+    it('saves the cursors of all devices but one that it cannot take', async () => {
+      await using database = await newDatabase();
+      await using store = await open(database.url);
+      const friends = ['bob', 'cleo', 'dan'];
+      await store.commit(
+        friends.map((friend) => draft('ada', friend, 'hello')),
+        5,
+      );
+      await using cursors = new Cursors(store, () => {}, log);
+      const move = (user: string, device: string) =>
+        cursors.move({ user, device, conversation: `ada:${user}`, seq: 1 });
+      move('bob', 'chat/phone');
+      move('cleo', 'x'.repeat(1_000));
+      move('dan', 'chat/phone');
+      await cursors.save();
+      for (const user of ['bob', 'dan'])
+        assert.equal((await store.positions(user, 'chat/phone'))[0]?.cursor, 1, user);
     });
 
     it('goes on when the server has cut all connections', async () => {

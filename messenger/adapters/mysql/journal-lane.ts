@@ -1,3 +1,4 @@
+import { toStoreError } from '#common/mysql/errors.ts';
 import type { Mysql } from '#common/mysql/open.ts';
 import { type Sql, sql } from '#common/mysql/sql.ts';
 import type { Tx } from '#common/mysql/transaction.ts';
@@ -50,7 +51,12 @@ export class JournalLane {
         if (sent !== undefined && (await isWritten(tx, place))) return sent.result;
         sent = planned.news && planned;
         const rows = planned.news === undefined ? [] : [journalRow(planned.news, place, now)];
-        if (planned.writes.length > 0) await tx.commit(...planned.writes, ...rows);
+        if (planned.writes.length > 0)
+          await tx.commit(...planned.writes, ...rows).catch((error: unknown) => {
+            // The server has refused it, so its number is free, and the journal gets no gap.
+            if (isRefused(error)) sent = undefined;
+            throw error;
+          });
         return planned.result;
       }, again);
     } catch (error) {
@@ -67,6 +73,11 @@ export class JournalLane {
 export interface Place {
   node: number;
   batch: number;
+}
+
+/** By what the statements say, and so rolled back for certain: not by the trouble of server or network. */
+function isRefused(error: unknown): boolean {
+  return toStoreError(error) === error;
 }
 
 async function isWritten(tx: Tx, { node, batch }: Place): Promise<boolean> {
