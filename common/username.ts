@@ -1,6 +1,9 @@
 import { invalidField } from './errors.ts';
 
-const PATTERN = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+/** The longest username, in characters, all of them ASCII. */
+export const MAX_USERNAME = 64;
+
+const PATTERN = new RegExp(`^[a-z0-9][a-z0-9._-]{0,${MAX_USERNAME - 1}}$`);
 
 /** Names that would collide with a path or look like the house speaking. */
 const RESERVED = new Set([
@@ -40,7 +43,7 @@ export function canonicalUsername(raw: string, field: string): string {
   if (!PATTERN.test(name)) {
     throw invalidField(
       field,
-      'must be 1 to 64 of a-z, 0-9, dot, dash and underscore, and begin with a letter or digit',
+      `must be 1 to ${MAX_USERNAME} of a-z, 0-9, dot, dash and underscore, and begin with a letter or digit`,
     );
   }
   return name;

@@ -207,7 +207,8 @@ export interface MessageStore {
   unread(user: string): Promise<Unread>;
 
   /**
-   * Moves cursors forward, and with them the delivered marks; one that lies behind what is stored changes nothing. The cursor of a device that
+   * Moves cursors forward, and with them the delivered marks; one that lies behind what is stored changes nothing, nor does one that is
+   * no seq (a whole number from 1 to 2^53 - 1). The cursor of a device that
    * is not known (any more) is left out, its delivered mark is not. Returns the marks that moved.
    */
   saveCursors(cursors: DeviceCursor[]): Promise<Marks[]>;

@@ -5,6 +5,7 @@ import { type FieldViolation, invalidField, ServiceError, toServiceError } from 
 import { canonicalUsername } from '#common/username.ts';
 import { directConversation, requireMember } from './conversation-id.ts';
 import type { Lane } from './lane.ts';
+import { LIMITS } from './limits.ts';
 import type { Directory, Draft, MessageStore, Outcome } from './ports.ts';
 
 /** What somebody wants to send, as decoded and not yet checked. Empty means not given. */
@@ -44,8 +45,7 @@ export interface SenderOptions {
   clock(): number;
 }
 
-const MAX_CODE_POINTS = 8_000;
-const CLIENT_ID = /^[\x21-\x7e]{1,64}$/;
+const CLIENT_ID = new RegExp(`^[\\x21-\\x7e]{1,${LIMITS.clientId}}$`);
 const REMEMBERED_USERS = 100_000;
 
 /** May they send this, and was it sent before? */
@@ -149,11 +149,14 @@ export function conversationOf(sender: string, request: SendRequest): string {
 function checkContent({ body, clientId }: SendRequest): void {
   const fields: FieldViolation[] = [];
   if (body === '') fields.push({ field: 'message', description: 'must not be empty' });
-  if (isLongerThan(body, MAX_CODE_POINTS)) {
-    fields.push({ field: 'message', description: `must have at most ${MAX_CODE_POINTS} characters` });
+  if (isLongerThan(body, LIMITS.text)) {
+    fields.push({ field: 'message', description: `must have at most ${LIMITS.text} characters` });
   }
   if (clientId !== '' && !CLIENT_ID.test(clientId)) {
-    fields.push({ field: 'client_id', description: 'must be 1 to 64 visible ASCII characters' });
+    fields.push({
+      field: 'client_id',
+      description: `must be 1 to ${LIMITS.clientId} visible ASCII characters`,
+    });
   }
   if (fields.length === 0) return;
   const detail = fields.map((f) => `${f.field}: ${f.description}`).join('; ');

@@ -12,6 +12,7 @@ import { sql } from '#common/mysql/sql.ts';
 import { conversationKey } from '../conversation-id.ts';
 import { Cursors } from '../cursors.ts';
 import { Lane } from '../lane.ts';
+import { LIMITS } from '../limits.ts';
 import type { Draft } from '../ports.ts';
 import { contentHash } from '../send.ts';
 import { SCHEMA } from './mysql/schema.ts';
@@ -316,6 +317,19 @@ function withServer(server: string): void {
       );
     });
 
+    it('saves the cursors of all devices, one with the longest name among them', async () => {
+      await using database = await newDatabase();
+      await using store = await open(database.url);
+      await store.commit([draft('ada', 'bob', 'hello'), draft('ada', 'cleo', 'hello')], 5);
+      await using cursors = new Cursors(store, () => {}, log);
+      const devices = { bob: 'session/phone', cleo: `session/${'x'.repeat(LIMITS.deviceName)}` };
+      for (const [user, device] of Object.entries(devices))
+        cursors.move({ user, device, conversation: `ada:${user}`, seq: 1 });
+      await cursors.save();
+      for (const [user, device] of Object.entries(devices))
+        assert.equal((await store.positions(user, device))[0]?.cursor, 1, user);
+    });
+
     it('saves the cursors of all devices but one that it cannot take', async () => {
       await using database = await newDatabase();
       await using store = await open(database.url);
@@ -353,6 +367,55 @@ function withServer(server: string): void {
       } finally {
         await admin.query('SET GLOBAL innodb_flush_log_at_trx_commit = 1');
       }
+    });
+
+    it('has columns that hold the longest texts that callers may give', async () => {
+      await using database = await newDatabase();
+      await migrateMysql(database.url, SCHEMA);
+      const { username, storedDevice, clientId, conversationId, journalReader } = LIMITS;
+      const texts: Record<string, number> = {
+        'conversation.id': conversationId,
+        // As JSON.
+        'conversation.members': JSON.stringify(['x'.repeat(username), 'x'.repeat(username)]).length,
+        'member.user': username,
+        'person.user': username,
+        'device.user': username,
+        'device.device': storedDevice,
+        'entry.sender': username,
+        'entry.client_id': clientId,
+        // TEXT and its kind are counted in bytes here.
+        'entry.body': 4 * LIMITS.text,
+        'device_cursor.user': username,
+        'device_cursor.device': storedDevice,
+        // As `MAX_NEWS` in a page and more.
+        'journal.news': 1024 * 1024,
+        'journal_reader.name': journalReader,
+        // No request holds a longer one.
+        'journal_reader.place': 64 * 1024 - 4,
+      };
+      const [rows] = await admin.query<RowDataPacket[]>(
+        `SELECT table_name AS tableName, column_name AS columnName, character_maximum_length AS width
+         FROM information_schema.columns WHERE table_schema = ? AND table_name <> 'migration'
+           AND data_type IN ('char', 'varchar', 'tinytext', 'text', 'mediumtext', 'longtext')`,
+        [database.name],
+      );
+      const widths = new Map(rows.map((row) => [`${row.tableName}.${row.columnName}`, Number(row.width)]));
+      assert.deepEqual([...widths.keys()].sort(), Object.keys(texts).sort(), 'each text has a limit here');
+      for (const [column, longest] of Object.entries(texts))
+        assert.ok((widths.get(column) ?? 0) >= longest, `${column} has ${widths.get(column)}`);
+    });
+
+    it('keeps what devices had when it makes their column wider, though that step was cut short and runs again', async () => {
+      await using database = await newDatabase();
+      const older = { ...SCHEMA, migrations: SCHEMA.migrations.slice(0, 1) };
+      await migrateMysql(database.url, older);
+      await admin.query(`INSERT INTO ${database.name}.device VALUES ('ada', 'session/phone')`);
+      const connection = await mysql.createConnection(database.url);
+      for (const { name, sql: step } of SCHEMA.migrations)
+        if (name.startsWith('longer names')) await connection.query(step);
+      await connection.end();
+      await using store = await open(database.url);
+      assert.equal((await store.openDevice('ada', 'session/phone', 0)).isNew, false);
     });
 
     it('makes its schema once, though ten nodes start at the same moment', async () => {

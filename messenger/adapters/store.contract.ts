@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, it } from 'mocha';
 import { directConversation } from '../conversation-id.ts';
 import type { Arrival, Draft, Entry, MessageStore, Outcome } from '../ports.ts';
 import { contentHash } from '../send.ts';
+import { limitPromises } from './limits.contract.ts';
 
 export interface OpenedStore extends AsyncDisposable {
   store: MessageStore;
@@ -19,6 +20,8 @@ export function messageStoreContract(name: string, openStore: () => Promise<Open
       opened = await openStore();
     });
     afterEach(() => opened[Symbol.asyncDispose]());
+
+    describe('at its limits', () => limitPromises(store));
 
     it('counts each conversation 1, 2, 3, in the order of the drafts', async () => {
       const drafts = [draft('ada', 'bob', 'a'), draft('ada', 'cleo', 'b'), draft('bob', 'ada', 'c')];
@@ -362,7 +365,19 @@ export function messageStoreContract(name: string, openStore: () => Promise<Open
       assert.equal((await store().journal(end, 10))?.commits.length, 1);
     });
 
-    for (const cursor of ['', 'x', '-5', '99999', '1e400', '1.5.2']) {
+    for (const cursor of [
+      '',
+      'x',
+      '-5',
+      '99999',
+      '1e400',
+      '1.5.2',
+      '0.5',
+      ' 0',
+      '0x0',
+      '9007199254740992',
+      'n1,1:0.5',
+    ]) {
       it(`does not take ${JSON.stringify(cursor)} for a place in the journal`, async () => {
         assert.equal(await store().journal(cursor, 10), undefined);
       });

@@ -8,6 +8,7 @@ import {
   type FollowResponse,
 } from '#proto/chatterbox/internal/v1/commit_feed.ts';
 import type { CommitFeed } from '../commit-feed.ts';
+import { LIMITS } from '../limits.ts';
 import type { LiveCalls } from '../live-calls.ts';
 import type { JournalPage } from '../ports.ts';
 import { decodedByUs } from './decoding.ts';
@@ -47,6 +48,8 @@ async function serve(call: Call, { feed, liveCalls }: CommitFeedOptions): Promis
   const taking = eachRequest<FollowRequest>(call, (request) => {
     if (reader !== undefined) return feed.acknowledge(reader, request.cursor);
     if (request.reader === '') throw invalidField('reader', 'must name the reader');
+    if (request.reader.length > LIMITS.journalReader)
+      throw invalidField('reader', `must have at most ${LIMITS.journalReader} characters`);
     reader = request.reader;
     send(call, feed.follow(request.cursor, signal)).then(sending.resolve, sending.reject);
     return undefined;

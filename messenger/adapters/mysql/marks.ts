@@ -3,6 +3,7 @@ import { type Sql, sql } from '#common/mysql/sql.ts';
 import type { Result, Tx } from '#common/mysql/transaction.ts';
 import { conversationKey, keyText } from '../../conversation-id.ts';
 import type { DeviceCursor, Marks, News, Reached, StatePage } from '../../ports.ts';
+import { isSeq } from '../seq.ts';
 import { STATE_ROWS, toStatePage } from '../state-page.ts';
 import type { JournalLane, Planned } from './journal-lane.ts';
 
@@ -18,7 +19,8 @@ export class MarkKeeper {
     this.#clock = clock;
   }
 
-  async saveCursors(cursors: DeviceCursor[]): Promise<Marks[]> {
+  async saveCursors(given: DeviceCursor[]): Promise<Marks[]> {
+    const cursors = given.filter(({ seq }) => isSeq(seq));
     if (cursors.length === 0) return [];
     const furthest = furthestOf(cursors);
     return this.#write(async (tx) => {

@@ -83,6 +83,15 @@ export const SCHEMA: Schema = {
           PRIMARY KEY (name)
         )`,
     },
+    // One held the name of a device, but not the contract before it.
+    {
+      name: 'longer names of devices',
+      sql: `ALTER TABLE device MODIFY device VARCHAR(128) ${TEXT}`,
+    },
+    {
+      name: 'longer names of devices beside their cursors',
+      sql: `ALTER TABLE device_cursor MODIFY device VARCHAR(128) ${TEXT}`,
+    },
     {
       name: 'when a device was first seen',
       sql: 'ALTER TABLE device ADD COLUMN base_at BIGINT NOT NULL DEFAULT 0',

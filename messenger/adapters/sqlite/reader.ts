@@ -125,7 +125,7 @@ export class SqliteReader implements Sync<ReaderPort> {
   }
 
   journal(cursor: string, limit: number): JournalPage | undefined {
-    const batch = cursor === '' ? Number.NaN : Number(cursor);
+    const batch = BATCH.test(cursor) ? Number(cursor) : Number.NaN;
     const { first, last } = this.#sql.journalEnds.get() as { first: number; last: number };
     if (!(batch >= first - 1 && batch <= last)) return undefined;
     const rows = this.#sql.journal.all(batch, limit) as { batch: number; commits: string }[];
@@ -160,6 +160,8 @@ export class SqliteReader implements Sync<ReaderPort> {
     return row?.sentAt;
   }
 }
+
+const BATCH = /^\d{1,15}$/;
 
 /** A client's clock may hold any 64-bit number, so it is read as text. */
 const ENTRY_COLUMNS = `e.seq, e.sender, e.client_id AS clientId, e.sent_at AS sentAt,

@@ -12,6 +12,7 @@ import {
 import { conversationKey } from '../../conversation-id.ts';
 import type { Arrival, DeviceCursor, Draft, Marks, MessageStore, Outcome, Reached } from '../../ports.ts';
 import { devicesToForget } from '../devices.ts';
+import { isSeq } from '../seq.ts';
 import { MIGRATIONS } from './schema.ts';
 
 /** A journal reader that has not been seen for so long no longer holds the journal; it starts anew from a snapshot. */
@@ -48,6 +49,7 @@ export class SqliteWriter implements Sync<WriterPort> {
   saveCursors(cursors: DeviceCursor[]): Marks[] {
     return transaction(this.#db, () =>
       cursors.flatMap(({ user, device, conversation, seq, marksTaken }) => {
+        if (!isSeq(seq)) return [];
         const key = conversationKey(conversation);
         this.#sql.saveCursor.run(key, seq, marksTaken, user, device);
         if (this.#sql.deliver.run(seq, user, key, seq).changes === 0) return [];
