@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { ServiceError } from '#common/errors.ts';
 import type { Identity } from '#common/identity/access-token.ts';
+import { LIMITS } from './limits.ts';
 import type { AccountStore, NewSession, Session, Standing } from './ports.ts';
 import type { Signal } from './signal.ts';
 import { hashOf, type Tokens } from './tokens.ts';
@@ -40,7 +41,10 @@ export class Sessions {
     const grant = this.#grant(username, id, 0, lifetime);
     const tokenHash = lifetime === undefined ? hashOf(grant.refreshToken) : '';
     const until = Math.floor(now / 1000) + grant.expiresIn;
-    return { session: { id, username, device: device.slice(0, 100), now, tokenHash, until }, grant };
+    return {
+      session: { id, username, device: device.slice(0, LIMITS.device), now, tokenHash, until },
+      grant,
+    };
   }
 
   /**

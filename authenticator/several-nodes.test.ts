@@ -48,6 +48,16 @@ describe(`two authenticators on one MySQL${REASON}`, () => {
     return [one, other];
   }
 
+  it('let in who comes with the longest texts, and from an address that is none', async () => {
+    const [one] = await startTwo();
+    const from = 'f'.repeat(5_000);
+    const credentials = { username: 'a'.repeat(64), password: PASSWORD };
+    const body = { ...credentials, display_name: '\u{1f989}'.repeat(64) };
+    assert.equal((await one.call('POST', '/auth/register', { body, from })).status, 201);
+    const login = { ...credentials, device: 'd'.repeat(100) };
+    assert.equal((await one.call('POST', '/auth/login', { body: login, from })).status, 200);
+  });
+
   it('know each other’s accounts and sessions, and give a name once', async () => {
     const [one, other] = await startTwo();
     const ada = await one.register('ada');

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { describe, it } from 'mocha';
-import mysql from 'mysql2/promise';
+import mysql, { type RowDataPacket } from 'mysql2/promise';
 import { createLog } from '#common/log.ts';
 import { startCuttingProxy } from '#common/mysql/fixtures/cutting-proxy.ts';
 import { newDatabase } from '#common/mysql/fixtures/database.ts';
 import { migrateMysql, mysqlStatus } from '#common/mysql/migrate.ts';
+import { LIMITS } from '../limits.ts';
+import { PasswordHasher } from '../passwords.ts';
+import { hashOf } from '../tokens.ts';
 import { accountStoreContract } from './accounts.contract.ts';
 import { openMysqlStore } from './accounts-mysql.ts';
 import { idsOf, NOW, register, revoked } from './contract/samples.ts';
@@ -124,6 +128,37 @@ function withServer(server: string): void {
       await using _ = await startCuttingProxy(database.url, Number(new URL(proxy.url).port));
       assert.equal((await store.account('ada'))?.username, 'ada');
       assert.equal(await store.account('bob'), undefined);
+    });
+
+    it('has columns that hold the longest texts that the store is given', async () => {
+      await using database = await newDatabase(server);
+      await migrateMysql(database.url, SCHEMA);
+      const { username, displayName, device, address } = LIMITS;
+      const sessionId = randomUUID().length;
+      const tokenHash = hashOf('token').length;
+      const texts: Record<string, number> = {
+        'auth_account.username': username,
+        'auth_account.display_name': displayName,
+        'auth_account.password_hash': (await new PasswordHasher().hash('x')).length,
+        'auth_session.id': sessionId,
+        'auth_session.username': username,
+        'auth_session.device': device,
+        'auth_session.token_hash': tokenHash,
+        'auth_session.previous_hash': tokenHash,
+        'auth_revocation.session_id': sessionId,
+        'auth_feed.name': 'revocations'.length,
+        'auth_known_address.username': username,
+        'auth_known_address.address': address,
+      };
+      const [rows] = await database.admin.query<RowDataPacket[]>(
+        `SELECT table_name AS tableName, column_name AS columnName, character_maximum_length AS width
+         FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name LIKE 'auth%'
+           AND data_type IN ('char', 'varchar', 'tinytext', 'text', 'mediumtext', 'longtext')`,
+      );
+      const widths = new Map(rows.map((row) => [`${row.tableName}.${row.columnName}`, Number(row.width)]));
+      assert.deepEqual([...widths.keys()].sort(), Object.keys(texts).sort(), 'each text has a limit here');
+      for (const [column, longest] of Object.entries(texts))
+        assert.ok((widths.get(column) ?? 0) >= longest, `${column} has ${widths.get(column)}`);
     });
 
     it('makes its schema once beside that of another service, though ten nodes start at the same moment', async () => {

@@ -6,6 +6,7 @@ import { DisplayName, Required } from '#common/http/fields.ts';
 import { identified } from '#common/http/identify.ts';
 import { validate } from '#common/http/validate.ts';
 import type { Accounts } from '../accounts.ts';
+import { LIMITS } from '../limits.ts';
 import type { Grant, Sessions } from '../sessions.ts';
 
 const Registration = z.object({
@@ -16,7 +17,11 @@ const Registration = z.object({
 const Login = z.object({
   username: Required,
   password: Required,
-  device: z.string('must be text').trim().max(100, 'must have 100 characters or less').optional(),
+  device: z
+    .string('must be text')
+    .trim()
+    .max(LIMITS.device, `must have ${LIMITS.device} characters or less`)
+    .optional(),
 });
 const Refresh = z.object({ refresh_token: Required });
 const Logout = z.object({ all: z.boolean('must be true or false').optional() });
@@ -84,12 +89,12 @@ export function addAccountRoutes(app: Express, accounts: Accounts, sessions: Ses
 }
 
 export function agentOf(request: Request): string {
-  return (request.get('user-agent') ?? 'unknown').slice(0, 100);
+  return (request.get('user-agent') ?? 'unknown').slice(0, LIMITS.device);
 }
 
-/** As the gateway, or a trusted proxy, reports it. */
+/** As the gateway, or a trusted proxy, reports it; cut where that is no address. */
 export function addressOf(request: Request): string {
-  return request.ip ?? 'unknown';
+  return (request.ip ?? 'unknown').slice(0, LIMITS.address);
 }
 
 async function encode(accounts: Accounts, grant: Grant): Promise<Record<string, unknown>> {

@@ -9,11 +9,13 @@ export function isBetween(text: string, min: number, max: number): boolean {
 /** C0 and C1, line separators, and what turns the direction of writing: a name must not reorder what stands beside it. */
 const CONTROLS = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u;
 
+export const MAX_DISPLAY_NAME = 64;
+
 /** How somebody wants to be called: 1 to 64 characters, without control characters. */
 export const DisplayName = z
   .string('must be text')
   .trim()
-  .refine((text) => isBetween(text, 1, 64), 'must have 1 to 64 characters')
+  .refine((text) => isBetween(text, 1, MAX_DISPLAY_NAME), `must have 1 to ${MAX_DISPLAY_NAME} characters`)
   .refine((text) => text.isWellFormed() && !CONTROLS.test(text), 'must not have control characters');
 
 /** A text that must be there. */

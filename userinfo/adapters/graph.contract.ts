@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
+import { MAX_DISPLAY_NAME } from '#common/http/fields.ts';
+import { MAX_USERNAME } from '#common/username.ts';
 import type { Graph, Listed, Page } from '../ports.ts';
 import { fold, named } from '../search-terms.ts';
 import { suggestionsContract } from './suggestions.contract.ts';
@@ -38,6 +40,23 @@ function peopleContract(graph: () => Graph): void {
     assert.equal((await graph().person('ada'))?.about, 'Notes.');
     assert.deepEqual((await graph().search('lovelace', ALL)).items, []);
     assert.equal((await graph().search('count', ALL)).items.length, 1);
+  });
+
+  it('keeps and finds every text at its maximum', async () => {
+    const username = 'z'.repeat(MAX_USERNAME);
+    // One character that is eighteen when it is folded.
+    const displayName = '\ufdfa'.repeat(MAX_DISPLAY_NAME);
+    const { terms } = named(username, displayName);
+    const about = '\u{1f989}'.repeat(500);
+    const avatarUrl = `https://example.org/${'x'.repeat(2_048 - 20)}`;
+    await graph().seed([named(username, '\u{1f989}'.repeat(MAX_DISPLAY_NAME))], 'c1');
+    const person = await graph().describe(username, { displayName, terms, about, avatarUrl });
+    assert.deepEqual(person, { username, displayName, about, avatarUrl });
+    assert.deepEqual((await graph().search(fold(displayName), ALL)).items, [person]);
+    await graph().chatted([{ one: username, other: 'ada', at: Number.MAX_SAFE_INTEGER }], 'm1');
+    assert.deepEqual(await graph().contacts(username, 9), [
+      { username: 'ada', lastChatted: Number.MAX_SAFE_INTEGER },
+    ]);
   });
 
   it('changes only what is given, and nothing for nobody', async () => {

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { it } from 'mocha';
+import { LIMITS } from '../../limits.ts';
+import { PasswordHasher } from '../../passwords.ts';
+import { hashOf } from '../../tokens.ts';
 import type { Subject } from '../accounts.contract.ts';
-import { account, idsOf, NOW, register, revoked, session } from './samples.ts';
+import { account, idsOf, NOW, register, revoked, rotation, session } from './samples.ts';
 
 export function accountPromises({ store, reopen }: Subject): void {
   it('are found as they were made, with their first session, and after reopening', async () => {
@@ -89,6 +93,42 @@ export function accountPromises({ store, reopen }: Subject): void {
     assert.equal(changes.filter(Boolean).length, 1);
     assert.deepEqual(await idsOf(store(), 'ada'), ['s-ada']);
   });
+
+  it('keep every text at its maximum, and the address that they were made from', async () => {
+    const username = 'a'.repeat(LIMITS.username);
+    const displayName = '\u{1f989}'.repeat(LIMITS.displayName);
+    const device = '\u{1f989}'.repeat(LIMITS.device);
+    const address = 'f'.repeat(LIMITS.address);
+    const id = randomUUID();
+    const longest = {
+      ...account(username),
+      displayName,
+      passwordHash: await new PasswordHasher().hash('x'.repeat(64)),
+    };
+    await store().createAccount(
+      longest,
+      session(id, username, { device, tokenHash: hashOf('token') }),
+      address,
+    );
+    assert.deepEqual({ ...(await store().account(username)) }, longest);
+    assert.equal((await store().session(id))?.device, device);
+    assert.equal(await store().knows(username, address, NOW), true);
+    const successorHash = hashOf('its successor');
+    const rotated = await store().rotate({ ...rotation(id, 0), tokenHash: hashOf('token'), successorHash });
+    assert.deepEqual({ ...rotated }, { username, generation: 1 });
+    assert.equal(await store().endSessions({ username, now: NOW }), 1);
+    assert.deepEqual(await revoked(store()), [id]);
+  });
+
+  for (const number of [0, -1, 2 ** 53])
+    it(`are listed after number ${number}, and their sessions found as of generation ${number}`, async () => {
+      await register(store(), 'ada');
+      assert.equal((await store().accountsAfter(number, 9)).length, number > 0 ? 0 : 1);
+      assert.deepEqual(await store().revocationsAfter(number, number, 9), []);
+      const rotated = await store().rotate({ ...rotation('s-ada', 0), generation: number });
+      assert.deepEqual({ ...rotated }, { username: 'ada', generation: number === 0 ? 1 : undefined });
+      assert.deepEqual(await store().sessions('bob', { now: number, idleMs: 1 }), []);
+    });
 
   it('answer a check', async () => {
     await store().check();
