@@ -64,4 +64,34 @@ describe('the commit feed', () => {
     stop.abort();
     assert.deepEqual(told.value, { commits: [at(6)], cursor: '2' });
   });
+
+  it('looks again when a gap may be passed, though nothing more is committed', async () => {
+    let looks = 0;
+    const later = { commits: [], cursor: '2' };
+    const gapped = {
+      ...store,
+      journal: async () => (++looks === 1 ? { commits: [], cursor: '1', lookAgainInMs: 1 } : later),
+    };
+    const stop = new AbortController();
+    const pauses = { quietMs: 1, busyMs: 1 };
+    const pages = new CommitFeed({ store: gapped, clock: Date.now, pauses }).follow('1', stop.signal);
+    assert.deepEqual((await pages.next()).value, later);
+    stop.abort();
+  });
+
+  it('keeps what comes for a reader that is still at the snapshot, though others have read it', async () => {
+    await commit('ada:bob', 'before the snapshot');
+    const stop = new AbortController();
+    const slow = feed.follow('', stop.signal, 'slow');
+    assert.ok(((await slow.next()).value as JournalPage).commits.length > 0);
+    await commit('ada:bob', 'during the snapshot');
+    await feed.acknowledge('fast', await store.journalEnd());
+    await store.pruneJournal(Date.now());
+    const rest: JournalPage[] = [];
+    while (!rest.at(-1)?.commits.some(({ conversation }) => conversation === 'ada:bob'))
+      rest.push((await slow.next()).value as JournalPage);
+    assert.equal(rest.length, 2, 'the end of the snapshot, and what came after it');
+    stop.abort();
+    await slow.return(undefined);
+  });
 });

@@ -37,9 +37,9 @@ export class CommitFeed {
   /**
    * Everything after `cursor`, in commit order, and then what comes, until aborted; of a conversation to which several batches of a page
    * wrote, only where it is after them. A cursor that is not (or no longer) in the journal starts with a snapshot of all
-   * conversations; its pages have no cursor.
+   * conversations; its pages have no cursor, and what comes meanwhile is kept for `reader`.
    */
-  async *follow(cursor: string, signal: AbortSignal): AsyncGenerator<JournalPage> {
+  async *follow(cursor: string, signal: AbortSignal, reader?: string): AsyncGenerator<JournalPage> {
     const aborted = new Promise<void>((resolve) =>
       signal.addEventListener('abort', () => resolve(), { once: true }),
     );
@@ -48,13 +48,13 @@ export class CommitFeed {
     while (!signal.aborted) {
       const news = this.#news.promise;
       const page = await this.#options.store.journal(at, BATCHES_AT_ONCE);
-      if (page === undefined) at = yield* this.#snapshot();
+      if (page === undefined) at = yield* this.#snapshot(reader);
       else if (page.cursor !== at) {
         yield { commits: newestOf(page.commits), cursor: page.cursor };
         at = page.cursor;
         toldAt = performance.now();
       } else {
-        await Promise.race([news, aborted]);
+        await until([news, aborted], page.lookAgainInMs, signal);
         const { quietMs, busyMs } = this.#options.pauses ?? PAUSES;
         const pause = performance.now() - toldAt < busyMs ? busyMs : quietMs;
         await delay(pause, undefined, { signal, ref: false }).catch(() => {});
@@ -70,12 +70,17 @@ export class CommitFeed {
     await this.#options.store.acknowledgeJournal(reader, cursor, this.#options.clock());
   }
 
-  /** The end of the journal is read first: what is committed meanwhile comes again after it. */
-  async *#snapshot(): AsyncGenerator<JournalPage, string> {
-    const end = await this.#options.store.journalEnd();
+  /**
+   * The end of the journal is read first: what is committed meanwhile comes again after it. The reader is noted there, for it has no other
+   * place, and others may have read further by the time that it has all conversations.
+   */
+  async *#snapshot(reader: string | undefined): AsyncGenerator<JournalPage, string> {
+    const { store, clock } = this.#options;
+    const end = await store.journalEnd();
+    if (reader !== undefined) await store.acknowledgeJournal(reader, end, clock());
     let after = '';
     for (;;) {
-      const commits = await this.#options.store.snapshot(after, CONVERSATIONS_AT_ONCE);
+      const commits = await store.snapshot(after, CONVERSATIONS_AT_ONCE);
       const last = commits.at(-1);
       if (last === undefined) break;
       yield { commits, cursor: '' };
@@ -94,4 +99,13 @@ function newestOf(commits: Commit[]): Commit[] {
     if (commit.lastSeq > lastSeq) newest.set(commit.conversation, commit);
   }
   return [...newest.values()];
+}
+
+/** Until one of them happens, or, where that is given, so much time is over. */
+async function until(events: Promise<void>[], ms: number | undefined, signal: AbortSignal): Promise<void> {
+  if (ms === undefined) return Promise.race(events);
+  const happened = new AbortController();
+  const either = AbortSignal.any([signal, happened.signal]);
+  await Promise.race([...events, delay(ms, undefined, { signal: either, ref: false }).catch(() => {})]);
+  happened.abort();
 }

@@ -146,6 +146,8 @@ export interface JournalPage {
   commits: Commit[];
   /** Where to go on. */
   cursor: string;
+  /** The page ends before a batch that is not there and may still come. After this time, ms, it is passed over, though nothing is committed. */
+  lookAgainInMs?: number;
 }
 
 /**
@@ -219,7 +221,10 @@ export interface MessageStore {
    */
   markRead(reads: Reached[]): Promise<(Marks | undefined)[]>;
 
-  /** Batches after `cursor`, in commit order; undefined when `cursor` is not (or no longer) a place in the journal. */
+  /**
+   * Batches after `cursor`, in commit order: at most `limit` of them, and none after about 1 MiB of text, but one at least. Undefined when
+   * `cursor` is not (or no longer) a place in the journal.
+   */
   journal(cursor: string, limit: number): Promise<JournalPage | undefined>;
 
   /** The place after the newest batch. */
@@ -228,8 +233,14 @@ export interface MessageStore {
   /** All conversations by id, as commits, after the one named (empty: from the first). For a reader that starts anew. */
   snapshot(afterConversation: string, limit: number): Promise<Commit[]>;
 
-  /** Notes that a reader has processed everything up to `cursor`, and forgets what all readers have. */
+  /** Notes where a reader of the journal is: what comes after `cursor` is kept for it, for as long as it is seen once a week. */
   acknowledgeJournal(reader: string, cursor: string, now: number): Promise<void>;
+
+  /**
+   * Forgets what all readers have read, or what is an hour old where there is no reader; what is a week old in any case; and readers that
+   * were not seen for a week, which begin anew with a snapshot. Some hundreds of batches in one call at most; true when there are more.
+   */
+  pruneJournal(now: number): Promise<boolean>;
 }
 
 /** What others have written. */

@@ -16,7 +16,8 @@ import { addConversationsService } from './grpc/conversations.ts';
 import { startGrpcServer } from './grpc/server.ts';
 import { addSessionService } from './grpc/session.ts';
 import { Hub } from './hub.ts';
-import { Lane } from './lane.ts';
+import { JournalPruning } from './journal-pruning.ts';
+import { Lane, type LaneOptions } from './lane.ts';
 import { LiveCalls } from './live-calls.ts';
 import { messengerMetrics, Tally } from './metrics.ts';
 import { type OpenedStore, openStore } from './open-store.ts';
@@ -91,14 +92,7 @@ export async function startMessenger(
     counts: tally.sends,
     observer,
     log,
-    onCommitted(entries) {
-      hub.publish(entries);
-      feed.notify();
-    },
-    onRepeated(places) {
-      for (const { conversation, seq: lastSeq } of places) hub.announce({ conversation, lastSeq });
-      feed.notify();
-    },
+    ...commitListeners(hub, feed),
   });
   const directory = httpDirectory(config.authUrl, config.serviceSecret);
   const sender = new Sender({ lane, store, directory, clock });
@@ -120,6 +114,7 @@ export async function startMessenger(
     },
   });
   repair = followOthers(opened, hub, feed, liveCalls, log);
+  const running = [pruneJournal(opened, store, clock, log), ...(repair ? [repair] : [])];
   opened.whenOpen().then(server.serve, () => {});
   await opened.firstTry();
   log.info({ address: server.address }, 'messenger is listening');
@@ -130,7 +125,21 @@ export async function startMessenger(
     async [Symbol.asyncDispose]() {
       server.drain();
       liveCalls.stop();
-      await disposeAll([opened, hints, cursors, authentication, ...(repair ? [repair] : []), server], log);
+      await disposeAll([opened, hints, cursors, authentication, ...running, server], log);
+    },
+  };
+}
+
+/** Who hears of what is committed here. */
+function commitListeners(hub: Hub, feed: CommitFeed): Pick<LaneOptions, 'onCommitted' | 'onRepeated'> {
+  return {
+    onCommitted(entries) {
+      hub.publish(entries);
+      feed.notify();
+    },
+    onRepeated(places) {
+      for (const { conversation, seq: lastSeq } of places) hub.announce({ conversation, lastSeq });
+      feed.notify();
     },
   };
 }
@@ -150,4 +159,18 @@ function followOthers(opened: OpenedStore, hub: Hub, feed: CommitFeed, liveCalls
     () => {},
   );
   return repair;
+}
+
+function pruneJournal(
+  opened: OpenedStore,
+  store: MessageStore,
+  clock: () => number,
+  log: Log,
+): JournalPruning {
+  const pruning = new JournalPruning({ store, clock, log });
+  opened.whenOpen().then(
+    () => pruning.start(),
+    () => {},
+  );
+  return pruning;
 }

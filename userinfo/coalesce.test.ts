@@ -18,6 +18,16 @@ describe('coalescing', () => {
     assert.equal((await batches.next()).done, true);
   });
 
+  it('takes no more into a batch that is heavy enough', async () => {
+    async function* source() {
+      yield* [1, 5, 2, 3, 9, 1];
+    }
+    const batches: number[][] = [];
+    const weightOf = (item: number) => item;
+    for await (const batch of coalesce(source(), () => {}, 6, weightOf)) batches.push(batch);
+    assert.deepEqual(batches, [[1, 5], [2, 3, 9], [1]]);
+  });
+
   it('keeps to the limit, and reads one item ahead of it', async () => {
     let given = 0;
     async function* source() {

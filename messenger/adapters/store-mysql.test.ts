@@ -8,13 +8,16 @@ import { startCuttingProxy } from '#common/mysql/fixtures/cutting-proxy.ts';
 import { newDatabase as newDatabaseOn } from '#common/mysql/fixtures/database.ts';
 import { migrateMysql, mysqlStatus } from '#common/mysql/migrate.ts';
 import { Mysql } from '#common/mysql/open.ts';
-import { sql } from '#common/mysql/sql.ts';
+import { type Sql, sql } from '#common/mysql/sql.ts';
+import { CommitFeed } from '../commit-feed.ts';
 import { conversationKey } from '../conversation-id.ts';
 import { Cursors } from '../cursors.ts';
 import { Lane } from '../lane.ts';
 import { LIMITS } from '../limits.ts';
-import type { Draft } from '../ports.ts';
+import type { Draft, JournalPage } from '../ports.ts';
 import { contentHash } from '../send.ts';
+import { Journal } from './mysql/journal.ts';
+import { OtherNodes } from './mysql/other-nodes.ts';
 import { SCHEMA } from './mysql/schema.ts';
 import { sharedStoreContract } from './shared-store.contract.ts';
 import { messageStoreContract } from './store.contract.ts';
@@ -174,6 +177,77 @@ function withServer(server: string): void {
       assert.equal(await store.journalEnd(), later?.cursor);
     });
 
+    it('tells followers of a batch behind a gap when the gap is old enough, though nothing more is committed', async () => {
+      await using database = await newDatabase();
+      let now = 1_000_000;
+      await using store = await open(database.url, () => now);
+      const start = await store.journalEnd();
+      await store.commit([draft('ada', 'bob', 'a')], now);
+      await journal(database.name, { node: 1, batch: 3, at: now, lastSeq: 3 });
+      // All of the gap's age but a moment, which is waited for by a timer; then the clock is where it should be.
+      now += 9_999;
+      const looked = Promise.withResolvers<void>();
+      const watched = {
+        ...store,
+        async journal(cursor: string, limit: number) {
+          const page = await store.journal(cursor, limit);
+          if (page?.cursor !== cursor || page.lookAgainInMs === undefined) return page;
+          assert.equal(page.lookAgainInMs, 1);
+          now++;
+          looked.resolve();
+          return page;
+        },
+      };
+      const stop = new AbortController();
+      const feed = new CommitFeed({ store: watched, clock: () => now, pauses: { quietMs: 1, busyMs: 1 } });
+      const pages = feed.follow(start, stop.signal);
+      const told = async () =>
+        ((await pages.next()).value as JournalPage).commits.map(({ lastSeq }) => lastSeq);
+      assert.deepEqual(await told(), [1]);
+      assert.deepEqual(await told(), [3]);
+      await looked.promise;
+      stop.abort();
+      await pages.return('');
+    });
+
+    it('reads what others wrote, and its journal, without much of it at one time', async () => {
+      await using database = await newDatabase();
+      await (await open(database.url))[Symbol.asyncDispose]();
+      const largest: number[] = [];
+      class Measured extends Mysql {
+        override async queries(...statements: Sql[]) {
+          const results = await super.queries(...statements);
+          largest.push(JSON.stringify(results).length);
+          return results;
+        }
+      }
+      await using connections = new Measured({ url: database.url });
+      const others = new OtherNodes(connections, () => false, Date.now);
+      await others.begin();
+      const commit = { conversation: 'ada:bob', sentAt: 1, members: ['x'.repeat(300_000)] };
+      for (const node of [7, 8]) {
+        await admin.query(`INSERT INTO ${database.name}.journal_node VALUES (${node}, 0, 1)`);
+        for (let batch = 1; batch <= 30; batch++) {
+          const news = JSON.stringify({ commits: [{ ...commit, lastSeq: batch }], marks: [] });
+          await admin.query(`INSERT INTO ${database.name}.journal VALUES (${node}, ${batch}, 1, ?)`, [news]);
+        }
+      }
+      const sorted = (seqs: number[] = []) => seqs.toSorted((a, b) => a - b);
+      const all = Array.from({ length: 60 }, (_, i) => Math.floor(i / 2) + 1);
+      assert.deepEqual(sorted((await others.news())?.commits.map(({ lastSeq }) => lastSeq)), all);
+      const followed: number[] = [];
+      const log = new Journal(connections, Date.now);
+      for (let cursor = 'n7'; ; ) {
+        const page = await log.read(cursor, 200);
+        assert.ok(page);
+        if (page.cursor === cursor) break;
+        followed.push(...page.commits.map(({ lastSeq }) => lastSeq));
+        cursor = page.cursor;
+      }
+      assert.deepEqual(sorted(followed), all);
+      assert.ok(Math.max(...largest) < 2_000_000, `${Math.max(...largest)} bytes in one answer`);
+    });
+
     it('passes a batch whose number is missing where it looks for news, and tells of it when it comes', async () => {
       await using database = await newDatabase();
       let now = 1_000_000;
@@ -238,6 +312,7 @@ function withServer(server: string): void {
       await using other = await open(database.url);
       for (const body of ['a', 'b']) await one.commit([draft('ada', 'bob', body)], 5);
       await one.acknowledgeJournal('reader', await one.journalEnd(), 70_000);
+      await one.pruneJournal(70_000);
       assert.equal(await other.news(), undefined);
       await one.commit([draft('ada', 'bob', 'c')], 5);
       assert.deepEqual(
@@ -260,6 +335,7 @@ function withServer(server: string): void {
       const end = await store.journalEnd();
       assert.equal(end, 'n1,1:1,2:1');
       await store.acknowledgeJournal('reader', end, now + 60_001);
+      await store.pruneJournal(now + 60_001);
 
       now += week + 60_002;
       await store.commit([draft('ada', 'bob', 'c')], now);
@@ -274,6 +350,7 @@ function withServer(server: string): void {
 
       now += week + 1;
       await store.acknowledgeJournal('reader', page.cursor, now);
+      await store.pruneJournal(now);
       const [rows] = await admin.query(`SELECT node FROM ${database.name}.journal_node`);
       assert.deepEqual(rows, [{ node: 3 }]);
       assert.equal(await store.journal(end, 9), undefined);

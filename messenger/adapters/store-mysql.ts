@@ -69,6 +69,7 @@ export async function openMysqlStore({ url, log, clock }: MysqlStoreOptions): Pr
     journal: (cursor, limit) => journal.read(cursor, limit),
     journalEnd: () => journal.end(),
     acknowledgeJournal: (name, cursor, now) => journal.acknowledge(name, cursor, now),
+    pruneJournal: (now) => journal.prune(now),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }

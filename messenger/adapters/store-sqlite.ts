@@ -22,6 +22,7 @@ export async function openSqliteStore(folder: string): Promise<MessageStore & As
     markRead: writer.markRead,
     openDevice: (user, device, arrival) => openDevice(writer, reader, user, device, arrival),
     acknowledgeJournal: writer.acknowledgeJournal,
+    pruneJournal: writer.pruneJournal,
     heads: reader.heads,
     newestAt: reader.newestAt,
     stateAfter: reader.stateAfter,

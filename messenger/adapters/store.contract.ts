@@ -357,12 +357,71 @@ export function messageStoreContract(name: string, openStore: () => Promise<Open
       const end = await store().journalEnd();
       await store().acknowledgeJournal('slow', start, later);
       await store().acknowledgeJournal('fast', end, later);
+      assert.equal(await store().pruneJournal(later), false);
       assert.equal((await store().journal(start, 10))?.commits.length, 3);
       await store().acknowledgeJournal('slow', end, later);
+      assert.equal((await store().journal(start, 10))?.commits.length, 3, 'a reader does not wait for that');
+      await store().pruneJournal(later);
       assert.equal(await store().journal(start, 10), undefined);
       assert.deepEqual((await store().journal(end, 10))?.commits, []);
       await store().commit([draft('ada', 'bob', 'd')], 5);
       assert.equal((await store().journal(end, 10))?.commits.length, 1);
+    });
+
+    it('forgets after an hour what nobody reads, and after a week what a reader that has gone has not read', async () => {
+      const [minute, hour, week] = [60_000, 3_600_000, 7 * 24 * 3_600_000];
+      const start = await store().journalEnd();
+      for (const body of ['a', 'b']) await store().commit([draft('ada', 'bob', body)], 0);
+      await store().pruneJournal(hour - minute);
+      assert.equal((await store().journal(start, 10))?.commits.length, 2, 'a reader may be about to come');
+      await store().acknowledgeJournal('gone', start, hour);
+      await store().pruneJournal(hour + minute);
+      assert.equal((await store().journal(start, 10))?.commits.length, 2, 'it is kept for the reader');
+      await store().pruneJournal(hour + week + minute);
+      assert.equal(await store().journal(start, 10), undefined);
+      assert.deepEqual((await store().journal(await store().journalEnd(), 10))?.commits, []);
+    });
+
+    it('forgets a long journal in steps, and says which is the last', async () => {
+      const start = await store().journalEnd();
+      const batches = Array.from({ length: 1_050 }, (_, i) => [draft('ada', 'bob', `${i}`)]);
+      await Promise.all(batches.map((batch) => store().commit(batch, 0)));
+      let steps = 1;
+      while (await store().pruneJournal(3_600_001)) steps++;
+      assert.ok(steps > 1 && steps < 5, `${steps} steps`);
+      assert.equal(await store().journal(start, 10), undefined);
+      const end = await store().journalEnd();
+      assert.deepEqual(await store().journal(end, 10), { commits: [], cursor: end });
+    });
+
+    it('forgets no batch behind one that it keeps, though a clock went back', async () => {
+      const start = await store().journalEnd();
+      const times = [5_000_000, 0, 5_000_000];
+      for (const [i, now] of times.entries()) await store().commit([draft('ada', 'bob', `${i}`)], now);
+      await store().pruneJournal(3_600_001);
+      const page = await store().journal(start, 10);
+      const seqs = page?.commits.map(({ lastSeq }) => lastSeq);
+      assert.ok(seqs === undefined || seqs.join() === '1,2,3', `a reader is told of ${seqs}, and of no gap`);
+    });
+
+    it('ends a page of the journal after about a megabyte of text, and after no less than one batch', async () => {
+      const start = await store().journalEnd();
+      const large = (n: number) =>
+        Array.from({ length: 512 }, (_, i) => draft('a'.repeat(64), `b${n}.${i}.`.padEnd(64, 'b'), 'x'));
+      for (let n = 0; n < 12; n++) await store().commit(large(n), 5);
+      const sizes: number[] = [];
+      const seen = new Set<string>();
+      for (let cursor = start; ; ) {
+        const page = await store().journal(cursor, 200);
+        assert.ok(page);
+        if (page.cursor === cursor) break;
+        sizes.push(JSON.stringify(page.commits).length);
+        for (const { conversation } of page.commits) seen.add(conversation);
+        cursor = page.cursor;
+      }
+      assert.equal(seen.size, 12 * 512);
+      assert.ok(Math.max(...sizes) < 1_400_000, `pages of ${sizes} characters`);
+      assert.ok(Math.max(...sizes) > 900_000, 'several batches make a page');
     });
 
     for (const cursor of [

@@ -51,7 +51,7 @@ async function serve(call: Call, { feed, liveCalls }: CommitFeedOptions): Promis
     if (request.reader.length > LIMITS.journalReader)
       throw invalidField('reader', `must have at most ${LIMITS.journalReader} characters`);
     reader = request.reader;
-    send(call, feed.follow(request.cursor, signal)).then(sending.resolve, sending.reject);
+    send(call, feed.follow(request.cursor, signal, reader)).then(sending.resolve, sending.reject);
     return undefined;
   });
 

@@ -7,7 +7,8 @@ import type { Chat, CommitBatch, Commits } from '../ports.ts';
 /** The name that our place in the feed is kept under. */
 const READER = 'userinfo';
 
-const RESPONSES_AT_ONCE = 100;
+/** A response weighs one commit more than it holds. */
+const COMMITS_AT_ONCE = 2_000;
 
 /**
  * The commits as the messengers stream them to services over gRPC: each of them tells all, so one is followed, and the next one
@@ -43,7 +44,8 @@ export class CommitsGrpc implements Commits, Disposable {
     try {
       call.write({ reader: READER, cursor });
       this.#isFollowing = true;
-      for await (const responses of coalesce<FollowResponse>(call, cancel, RESPONSES_AT_ONCE)) {
+      const weightOf = ({ commits }: FollowResponse) => 1 + commits.length;
+      for await (const responses of coalesce(call, cancel, COMMITS_AT_ONCE, weightOf)) {
         const batch = toBatch(responses);
         yield batch;
         if (batch.cursor !== '') call.write({ reader: '', cursor: batch.cursor });

@@ -12,6 +12,12 @@ const READER_LIFETIME_MS = 7 * 24 * 3_600_000;
 /** For the other nodes, which look every second and are no readers. */
 const KEPT_MS = 60_000;
 
+/** What nobody reads is kept for so long. */
+const UNREAD_MS = 3_600_000;
+
+/** News of a page, bytes, after which it counts as full. */
+const MAX_NEWS = 1024 * 1024;
+
 /** How many of a node's newest batches are looked through for one that may still come. */
 const NEWEST = 5_000;
 const PRUNED_AT_ONCE = 1_000;
@@ -36,18 +42,24 @@ export class Journal {
     if (!isPlace(place, nodes)) return undefined;
     const news = limit === 0 ? [] : nodes.filter(({ node, last }) => last > reachedIn(place, node));
     if (news.length === 0) return { commits: [], cursor: this.#cursorOf(place, nodes) };
+    const bound = { limit, maxNews: MAX_NEWS / news.length };
     const results = await this.#mysql.queries(
-      ...news.map(({ node }) => batchesAfter(node, reachedIn(place, node), limit)),
+      ...news.map(({ node }) => batchesAfter(node, reachedIn(place, node), bound)),
     );
-    const batches = results.flatMap((rows, i) =>
-      this.#withoutGaps(rows as unknown[] as Batch[], reachedIn(place, news[i]?.node ?? 0)),
-    );
+    const behindGaps: Batch[] = [];
+    const batches = results.flatMap((rows, i) => {
+      const found = rows as unknown[] as Batch[];
+      const whole = this.#withoutGaps(found, reachedIn(place, news[i]?.node ?? 0));
+      behindGaps.push(...found.slice(whole.length, whole.length + 1));
+      return whole;
+    });
     const page = mergeByTime(batches).slice(0, limit);
     const batchOf = new Map(place.batchOf);
     for (const { node, batch } of page) batchOf.set(node, batch);
     return {
       commits: page.flatMap(({ news }) => (JSON.parse(news) as News).commits),
       cursor: this.#cursorOf({ before: place.before, batchOf }, nodes),
+      ...this.#lookAgain(behindGaps),
     };
   }
 
@@ -74,31 +86,42 @@ export class Journal {
       await tx.run(
         sql`INSERT INTO journal_reader (name, place, seen_at) VALUES ${[[reader, cursor, now]]}
             ON DUPLICATE KEY UPDATE place = VALUES(place), seen_at = VALUES(seen_at)`,
-        sql`DELETE FROM journal_reader WHERE seen_at < ${now - READER_LIFETIME_MS}`,
       );
     });
+  }
+
+  /** True when there is more to prune. */
+  async prune(now: number): Promise<boolean> {
+    await this.#mysql.transaction((tx) =>
+      tx.commit(sql`DELETE FROM journal_reader WHERE seen_at < ${now - READER_LIFETIME_MS}`),
+    );
     const readers = await this.#mysql.query<{ place: string }>(sql`SELECT place FROM journal_reader`);
     const places = readers.map(({ place }) => parsePlace(place)).filter((place) => place !== undefined);
     const nodes = await journalNodes(this.#mysql);
-    for (const node of nodes) await this.#prune(node, places, now);
+    let hasMore = false;
+    for (const node of nodes) hasMore = (await this.#prune(node, places, now)) || hasMore;
     await this.#retire(nodes, now);
+    return hasMore;
   }
 
-  /** Behind all readers, and behind their lifetime. */
-  async #prune({ node, pruned, last }: NodeRow, places: Place[], now: number): Promise<void> {
+  /** Behind all readers, and behind their lifetime. True when there is more of this node. */
+  async #prune({ node, pruned, last }: NodeRow, places: Place[], now: number): Promise<boolean> {
+    if (pruned >= last) return false;
     const read = Math.min(last, ...places.map((place) => reachedIn(place, node)));
-    const [oldest] = await this.#mysql.query<{ batch: number | null }>(sql`
-      SELECT MAX(batch) AS batch FROM (
-        SELECT batch, at FROM journal WHERE node = ${node} ORDER BY batch LIMIT ${PRUNED_AT_ONCE}
-      ) o WHERE at < ${now - READER_LIFETIME_MS} OR (batch <= ${read} AND at < ${now - KEPT_MS})`);
+    const readBefore = now - (places.length === 0 ? UNREAD_MS : KEPT_MS);
+    const [oldest] = await this.#mysql.query<{ batch: number | null; looked: number }>(sql`
+      SELECT MAX(IF(at < ${now - READER_LIFETIME_MS} OR (batch <= ${read} AND at < ${readBefore}), batch, NULL)) AS batch,
+        COUNT(*) AS looked
+      FROM (SELECT batch, at FROM journal WHERE node = ${node} ORDER BY batch LIMIT ${PRUNED_AT_ONCE}) o`);
     const until = oldest?.batch ?? 0;
-    if (until <= pruned) return;
+    if (until <= pruned) return false;
     await this.#mysql.transaction((tx) =>
       tx.commit(
         sql`UPDATE journal_node SET last_at = GREATEST(last_at, ${now}), pruned = GREATEST(pruned, ${until}) WHERE node = ${node}`,
         sql`DELETE FROM journal WHERE node = ${node} AND batch <= ${until}`,
       ),
     );
+    return oldest?.looked === PRUNED_AT_ONCE;
   }
 
   /** A node that ended, left the cursors and is of no use to any; never the newest, from which the next one is numbered. */
@@ -121,6 +144,13 @@ export class Journal {
       return batch !== (batches[i - 1]?.batch ?? after) + 1 && at > young;
     });
     return gap === -1 ? batches : batches.slice(0, gap);
+  }
+
+  /** When the first of these may be told though the batch before it is missing; no later than that by a clock that is ahead of ours. */
+  #lookAgain(behindGaps: Batch[]): { lookAgainInMs?: number } {
+    if (behindGaps.length === 0) return {};
+    const oldest = Math.min(...behindGaps.map(({ at }) => at), this.#clock());
+    return { lookAgainInMs: Math.max(0, oldest + ABORTED_AFTER_MS - this.#clock()) };
   }
 }
 
@@ -158,8 +188,18 @@ function firstOf(nodes: NodeRow[]): number {
   return nodes[0]?.node ?? 1;
 }
 
-function batchesAfter(node: number, batch: number, limit: number): Sql {
-  return sql`SELECT node, batch, at, news FROM journal WHERE node = ${node} AND batch > ${batch} ORDER BY batch LIMIT ${limit}`;
+/**
+ * Batches of a node after one of them, in their order: at most `limit`, and none after `maxNews` bytes of news, but one at least. How long
+ * each is, is found out first, without its news.
+ */
+export function batchesAfter(node: number, batch: number, { limit, maxNews }: Bound): Sql {
+  return sql`
+    SELECT j.node, j.batch, j.at, j.news FROM (
+      SELECT batch, SUM(size) OVER (ORDER BY batch) - size AS size_before FROM (
+        SELECT batch, LENGTH(news) AS size FROM journal WHERE node = ${node} AND batch > ${batch} ORDER BY batch LIMIT ${limit}
+      ) found
+    ) sized STRAIGHT_JOIN journal j ON j.node = ${node} AND j.batch = sized.batch
+    WHERE sized.size_before < ${maxNews} ORDER BY sized.batch`;
 }
 
 function newestBatches(node: number): Sql {
@@ -183,6 +223,12 @@ export interface NodeRow {
   pruned: number;
   last: number;
   lastAt: number;
+}
+
+interface Bound {
+  limit: number;
+  /** Bytes. */
+  maxNews: number;
 }
 
 interface Batch {

@@ -1,12 +1,15 @@
 import type { Mysql } from '#common/mysql/open.ts';
-import { type Sql, sql } from '#common/mysql/sql.ts';
+import { sql } from '#common/mysql/sql.ts';
 import type { News, SharedLog } from '../../ports.ts';
-import { journalNodes, type NodeRow } from './journal.ts';
+import { batchesAfter, journalNodes, type NodeRow } from './journal.ts';
 import type { Place } from './journal-lane.ts';
 
 /** A batch whose number was passed over may still come: its COMMIT may be on the way to a server that stands still. */
 const MAY_COME_MS = 15_000;
 const BATCHES_AT_ONCE = 200;
+/** News of one round trip, bytes, and a batch of each node. */
+const MAX_NEWS = 1024 * 1024;
+const AWAITED_AT_ONCE = 20;
 /** How far behind a node's newest batch one may still come: a node commits one after the other. */
 const NEWEST = 100;
 const MOST_AWAITED = 1_000;
@@ -40,16 +43,21 @@ export class OtherNodes implements SharedLog {
       await this.#beginWith(nodes);
       return undefined;
     }
-    let more = nodes;
+    let behind = nodes;
+    let hasMore = false;
     do {
-      const rows = await this.#batches(more);
+      const { rows, areAllAwaited } = await this.#batches(behind);
       for (const { news } of rows) {
         const { commits, marks } = JSON.parse(news) as News;
         this.#untold.commits.push(...commits);
         this.#untold.marks.push(...marks);
       }
-      more = more.filter((node) => rows.filter((row) => row.node === node.node).length >= BATCHES_AT_ONCE);
-    } while (more.length > 0);
+      // Of a node that has ended its batches may be forgotten meanwhile.
+      behind = behind.filter(
+        ({ node, last }) => this.#reachedOf(node) < last && rows.some((row) => row.node === node),
+      );
+      hasMore = behind.length > 0 || !areAllAwaited;
+    } while (hasMore);
     const news = this.#untold;
     this.#untold = { commits: [], marks: [] };
     return news;
@@ -80,20 +88,23 @@ export class OtherNodes implements SharedLog {
   }
 
   /** What is new of these nodes, and what was missing and has come, in one round trip. */
-  async #batches(nodes: NodeRow[]): Promise<BatchRow[]> {
-    const news = nodes
-      .filter(({ node, last }) => last > this.#reachedOf(node))
-      .map(({ node }) => batchesAfter(node, this.#reachedOf(node)));
+  async #batches(nodes: NodeRow[]): Promise<{ rows: BatchRow[]; areAllAwaited: boolean }> {
+    const behind = nodes.filter(({ node, last }) => last > this.#reachedOf(node));
+    const bound = { limit: BATCHES_AT_ONCE, maxNews: MAX_NEWS / Math.max(1, behind.length) };
+    const news = behind.map(({ node }) => batchesAfter(node, this.#reachedOf(node), bound));
     const awaited = this.#missing.slice(-MOST_AWAITED).map(({ node, batch }) => [node, batch]);
     if (awaited.length > 0)
-      news.push(sql`SELECT node, batch, news FROM journal WHERE (node, batch) IN (${awaited})`);
-    if (news.length === 0) return [];
-    const rows = (await this.#mysql.queries(...news)).flat() as unknown[] as BatchRow[];
+      news.push(
+        sql`SELECT node, batch, news FROM journal WHERE (node, batch) IN (${awaited}) LIMIT ${AWAITED_AT_ONCE}`,
+      );
+    if (news.length === 0) return { rows: [], areAllAwaited: true };
+    const results = await this.#mysql.queries(...news);
+    const rows = results.flat() as unknown[] as BatchRow[];
     for (const row of rows) if (!this.#isOwn(row.node)) this.#passOver(row);
     const since = this.#clock() - MAY_COME_MS;
     const came = new Set(rows.map(({ node, batch }) => `${node}:${batch}`));
     this.#missing = this.#missing.filter((m) => m.noticedAt > since && !came.has(`${m.node}:${m.batch}`));
-    return rows;
+    return { rows, areAllAwaited: (results[behind.length]?.length ?? 0) < AWAITED_AT_ONCE };
   }
 
   /** Notes the batch as read, and those between it and the one before it as missing. */
@@ -107,10 +118,6 @@ export class OtherNodes implements SharedLog {
   #reachedOf(node: number): number {
     return this.#reached.get(node) ?? 0;
   }
-}
-
-function batchesAfter(node: number, batch: number): Sql {
-  return sql`SELECT node, batch, news FROM journal WHERE node = ${node} AND batch > ${batch} ORDER BY batch LIMIT ${BATCHES_AT_ONCE}`;
 }
 
 interface BatchRow {

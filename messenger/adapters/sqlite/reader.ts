@@ -128,11 +128,16 @@ export class SqliteReader implements Sync<ReaderPort> {
     const batch = BATCH.test(cursor) ? Number(cursor) : Number.NaN;
     const { first, last } = this.#sql.journalEnds.get() as { first: number; last: number };
     if (!(batch >= first - 1 && batch <= last)) return undefined;
-    const rows = this.#sql.journal.all(batch, limit) as { batch: number; commits: string }[];
-    return {
-      commits: rows.flatMap((row) => JSON.parse(row.commits) as Commit[]),
-      cursor: String(rows.at(-1)?.batch ?? batch),
-    };
+    const page: JournalPage = { commits: [], cursor: String(batch) };
+    let text = 0;
+    for (const row of this.#sql.journal.iterate(batch, limit)) {
+      const { batch, commits } = row as { batch: number; commits: string };
+      page.commits.push(...(JSON.parse(commits) as Commit[]));
+      page.cursor = String(batch);
+      text += commits.length;
+      if (text >= MAX_JOURNAL_TEXT) break;
+    }
+    return page;
   }
 
   journalEnd(): string {
@@ -161,6 +166,8 @@ export class SqliteReader implements Sync<ReaderPort> {
   }
 }
 
+/** Text of a page of the journal, after which it counts as full. */
+const MAX_JOURNAL_TEXT = 1024 * 1024;
 const BATCH = /^\d{1,15}$/;
 
 /** A client's clock may hold any 64-bit number, so it is read as text. */

@@ -17,9 +17,16 @@ import { MIGRATIONS } from './schema.ts';
 
 /** A journal reader that has not been seen for so long no longer holds the journal; it starts anew from a snapshot. */
 const READER_LIFETIME_MS = 7 * 24 * 3_600_000;
+/** What nobody reads is kept for so long. */
+const UNREAD_MS = 3_600_000;
+/** Few, because commits wait meanwhile. */
+const PRUNED_AT_ONCE = 500;
 
 /** The part of the port that writes; one connection, one thread. */
-export type WriterPort = Pick<MessageStore, 'commit' | 'saveCursors' | 'markRead' | 'acknowledgeJournal'> & {
+export type WriterPort = Pick<
+  MessageStore,
+  'commit' | 'saveCursors' | 'markRead' | 'acknowledgeJournal' | 'pruneJournal'
+> & {
   addDevice(user: string, device: string, arrival: Arrival): Promise<void>;
   seeDevice(user: string, device: string, now: number): Promise<void>;
 };
@@ -93,10 +100,21 @@ export class SqliteWriter implements Sync<WriterPort> {
   }
 
   acknowledgeJournal(reader: string, cursor: string, now: number): void {
-    transaction(this.#db, () => {
-      this.#sql.saveReader.run(reader, Number(cursor), now);
+    this.#sql.saveReader.run(reader, Number(cursor), now);
+  }
+
+  pruneJournal(now: number): boolean {
+    return transaction(this.#db, () => {
       this.#sql.dropReaders.run(now - READER_LIFETIME_MS);
-      this.#sql.prune.run(now - READER_LIFETIME_MS);
+      const { read } = this.#sql.readByAll.get() as { read: number | null };
+      const { until, looked } = this.#sql.prunable.get({
+        limit: PRUNED_AT_ONCE,
+        read: read ?? 0,
+        // What is as old is forgotten, read or not.
+        before: now - (read === null ? UNREAD_MS : READER_LIFETIME_MS),
+      }) as { until: number | null; looked: number };
+      if (until === null) return false;
+      return this.#sql.prune.run(until).changes === looked && looked === PRUNED_AT_ONCE;
     });
   }
 
@@ -216,8 +234,12 @@ function prepare(db: DatabaseSync) {
     saveReader: sql(`INSERT INTO journal_reader (name, batch, seen_at) VALUES (?, ?, ?)
                      ON CONFLICT DO UPDATE SET batch = excluded.batch, seen_at = excluded.seen_at`),
     dropReaders: sql('DELETE FROM journal_reader WHERE seen_at < ?'),
-    prune: sql(`DELETE FROM journal
-                WHERE (batch <= (SELECT min(batch) FROM journal_reader) OR at < ?)
-                  AND batch < (SELECT max(batch) FROM journal)`),
+    readByAll: sql('SELECT min(batch) AS read FROM journal_reader'),
+    // Up to the last of the oldest that may go; all before it go with it, or the journal would have a hole. The newest batch stays.
+    prunable:
+      sql(`SELECT max(batch) FILTER (WHERE batch <= :read OR at < :before) AS until, count(*) AS looked
+                   FROM (SELECT batch, at FROM journal WHERE batch < (SELECT max(batch) FROM journal)
+                         ORDER BY batch LIMIT :limit)`),
+    prune: sql('DELETE FROM journal WHERE batch <= ?'),
   };
 }
