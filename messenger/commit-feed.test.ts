@@ -84,13 +84,17 @@ describe('the commit feed', () => {
     const stop = new AbortController();
     const slow = feed.follow('', stop.signal, 'slow');
     assert.ok(((await slow.next()).value as JournalPage).commits.length > 0);
-    await commit('ada:bob', 'during the snapshot');
+    for (const body of ['during', 'the snapshot']) await commit('ada:bob', body);
     await feed.acknowledge('fast', await store.journalEnd());
     await store.pruneJournal(Date.now());
-    const rest: JournalPage[] = [];
-    while (!rest.at(-1)?.commits.some(({ conversation }) => conversation === 'ada:bob'))
-      rest.push((await slow.next()).value as JournalPage);
-    assert.equal(rest.length, 2, 'the end of the snapshot, and what came after it');
+    const end = (await slow.next()).value as JournalPage;
+    assert.deepEqual([end.commits, end.cursor === ''], [[], false]);
+    const next = (await slow.next()).value as JournalPage;
+    assert.notEqual(next.cursor, '', 'the snapshot does not begin again');
+    assert.deepEqual(
+      next.commits.map(({ conversation }) => conversation),
+      ['ada:bob'],
+    );
     stop.abort();
     await slow.return(undefined);
   });
