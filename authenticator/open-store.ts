@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { openDataFolder } from '#common/data-folder.ts';
 import { Eventually, standIn } from '#common/eventually.ts';
+import type { Running } from '#common/lifecycle.ts';
 import type { Log } from '#common/log.ts';
 import type { StoreSchema } from '#common/migrations.ts';
 import { mayPass } from '#common/mysql/errors.ts';
@@ -12,7 +13,7 @@ import type { AccountStore } from './ports.ts';
 
 type Where = Pick<AuthenticatorConfig, 'accountsUrl' | 'dataDir'>;
 
-export type OpenFile = (path: string) => Promise<AccountStore & AsyncDisposable>;
+export type OpenFile = (path: string) => Promise<AccountStore & Running>;
 
 export interface OpenedStore extends AsyncDisposable {
   store: AccountStore;
@@ -22,7 +23,7 @@ export interface OpenedStore extends AsyncDisposable {
   isShared: boolean;
   /** @throws CannotOpenError when the engine refuses us for good. */
   firstTry(): Promise<void>;
-  /** Rejects when it does so later; else never settles. */
+  /** Rejects when it does so later, or the file's thread has died; else never settles. */
   failed?: Promise<never>;
 }
 
@@ -48,6 +49,7 @@ async function openFolder({ dataDir }: Where, openFile: OpenFile): Promise<Opene
     name: 'accounts',
     isShared: false,
     firstTry: async () => {},
+    ...(store.failed && { failed: store.failed }),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }

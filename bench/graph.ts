@@ -58,7 +58,7 @@ function stores(): Record<string, () => Promise<Graph & AsyncDisposable>> {
 async function openSqliteGraph(): Promise<Graph & AsyncDisposable> {
   const folder = mkdtempSync(join(tmpdir(), 'chatterbox-bench-'));
   const module = new URL('../userinfo/adapters/graph-sqlite.ts', import.meta.url);
-  const graph = await hostInWorker<Graph & AsyncDisposable>(module, [join(folder, 'graph.sqlite')]);
+  const graph = await hostInWorker<Graph & AsyncDisposable>(module, join(folder, 'graph.sqlite'));
   const close = graph[Symbol.asyncDispose];
   return new Proxy(graph, {
     get(target, name) {

@@ -8,8 +8,13 @@ export const STOP_DEADLINE_MS = 10_000;
 
 /** What runs until it is disposed of, or cannot go on. */
 export interface Running extends AsyncDisposable {
-  /** Rejects when something was refused that it cannot be without; else never settles. */
+  /** Rejects when something was refused, or is gone, that it cannot be without; else never settles. */
   failed?: Promise<never>;
+}
+
+/** A part is gone that only a new process brings back. The message is for the operator. */
+export class CannotGoOnError extends Error {
+  override readonly name = 'CannotGoOnError';
 }
 
 /**
@@ -68,6 +73,7 @@ const TROUBLES: Record<string, string> = {
 function explain(error: unknown): string {
   if (error instanceof ConfigError || error instanceof FolderInUseError) return error.message;
   if (error instanceof CannotOpenError) return `Chatterbox cannot start: ${error.message}`;
+  if (error instanceof CannotGoOnError) return `Chatterbox cannot go on: ${error.message}`;
   const trouble = TROUBLES[(error as NodeJS.ErrnoException | null)?.code ?? ''];
   if (trouble !== undefined) return `Chatterbox cannot start: ${trouble}. (${String(error)})`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -23,7 +23,7 @@ export interface OpenedStore extends AsyncDisposable {
   /** Fulfils when it is open, or is waited for. @throws CannotOpenError when the engine refuses us for good. */
   firstTry(): Promise<void>;
   whenOpen(): Promise<unknown>;
-  /** Rejects when the engine refuses us for good, however late; else never settles. */
+  /** Rejects when the engine refuses us for good, however late, or the file's threads have died; else never settles. */
   failed?: Promise<never>;
 }
 
@@ -47,6 +47,7 @@ async function openFile({ dataDir }: Where): Promise<OpenedStore> {
     isOpen: () => true,
     firstTry: async () => {},
     whenOpen: async () => {},
+    failed: store.failed,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }

@@ -36,7 +36,7 @@ export interface Messenger extends AsyncDisposable {
   address: string;
   /** What it waits for, by name. */
   missing(): string[];
-  /** Rejects when the database refuses us for good, however late; else never settles. */
+  /** Rejects when the database refuses us for good, however late, or is gone with its thread; else never settles. */
   failed?: Promise<never>;
 }
 

@@ -17,7 +17,7 @@ export interface OpenedGraph extends AsyncDisposable {
   missing(): Promise<string[]>;
   /** @throws CannotOpenError when the engine refuses us for good. */
   firstTry(): Promise<void>;
-  /** Rejects when it does so later; else never settles. */
+  /** Rejects when it does so later, or the file's thread has died; else never settles. */
   failed?: Promise<never>;
 }
 
@@ -34,12 +34,13 @@ export async function openGraph(where: Where, log: Log): Promise<OpenedGraph> {
 async function openFile({ dataDir }: Where): Promise<OpenedGraph> {
   await using parts = new AsyncDisposableStack();
   const folder = parts.use(openDataFolder(dataDir, 'userinfo'));
-  const graph = parts.use(await hostInWorker<Graph>(SQLITE, [fileIn(folder.path)]));
+  const graph = parts.use(await hostInWorker<Graph>(SQLITE, fileIn(folder.path)));
   const opened = parts.move();
   return {
     graph,
     missing: async () => [],
     firstTry: async () => {},
+    failed: graph.failed,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }

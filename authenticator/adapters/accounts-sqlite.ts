@@ -1,13 +1,13 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import { hostInWorker, type Sync } from '#common/sqlite/host.ts';
+import { type Hosted, hostInWorker, type Sync } from '#common/sqlite/host.ts';
 import { openSqlite, transaction } from '#common/sqlite/open.ts';
 import type * as Port from '../ports.ts';
 import { admit, knows, makeKnown, settle } from './attempts-sqlite.ts';
 import { MIGRATIONS } from './schema-sqlite.ts';
 
 /** The accounts in this file, made if it is not there; closed by disposing. */
-export function openSqliteStore(path: string): Promise<Port.AccountStore & AsyncDisposable> {
-  return hostInWorker(new URL(import.meta.url), [path]);
+export function openSqliteStore(path: string): Promise<Hosted<Port.AccountStore>> {
+  return hostInWorker(new URL(import.meta.url), path);
 }
 
 /** What runs in the worker. */

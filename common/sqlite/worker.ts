@@ -1,22 +1,31 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { ServiceError } from '../errors.ts';
-import type { HostedAnswer, HostedCall, HostedError } from './host.ts';
+import type { HostedAnswer, HostedCall, HostedError, HostedStore } from './host.ts';
 
 type Store = Record<string, (...args: unknown[]) => unknown>;
 
-const { module, args } = workerData as { module: string; args: unknown[] };
-const { open } = (await import(module)) as { open: (...args: unknown[]) => Store };
+const { module, path } = workerData as HostedStore;
+const { open } = (await import(module)) as { open: (path: string) => Store };
 let store: Store | undefined;
 
 parentPort?.on('message', ({ id, method, args: callArgs }: HostedCall) => {
-  parentPort?.postMessage(answer(id, method, callArgs));
+  send(answer(id, method, callArgs));
 });
+
+/** What cannot be sent fails its own call, and not the thread. */
+function send(answer: HostedAnswer): void {
+  try {
+    parentPort?.postMessage(answer);
+  } catch (error) {
+    parentPort?.postMessage({ id: answer.id, error: describe(error) } satisfies HostedAnswer);
+  }
+}
 
 /** The empty method opens the store, so that a failure to open reaches the caller like any other. */
 function answer(id: number, method: string, callArgs: unknown[]): HostedAnswer {
   try {
     if (method === '') {
-      store = open(...args);
+      store = open(path);
       return { id, result: undefined };
     }
     return { id, result: store?.[method]?.(...callArgs) };

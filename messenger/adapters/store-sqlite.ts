@@ -1,21 +1,24 @@
 import { join } from 'node:path';
-import { hostInWorker } from '#common/sqlite/host.ts';
+import { type Hosted, hostInWorker } from '#common/sqlite/host.ts';
 import type { Arrival, MessageStore, OpenedDevice } from '../ports.ts';
 import { SEEN_STEP_MS } from './devices.ts';
 import type { ReaderPort } from './sqlite/reader.ts';
 import type { WriterPort } from './sqlite/writer.ts';
 
 /** The message store in one SQLite file under `folder`: a thread that commits, and one that reads beside it. */
-export async function openSqliteStore(folder: string): Promise<MessageStore & AsyncDisposable> {
+export async function openSqliteStore(folder: string): Promise<Hosted<MessageStore>> {
   const path = join(folder, 'messages.db');
   await using opened = new AsyncDisposableStack();
   const writer = opened.use(
-    await hostInWorker<WriterPort>(new URL('./sqlite/writer.ts', import.meta.url), [path]),
+    await hostInWorker<WriterPort>(new URL('./sqlite/writer.ts', import.meta.url), path),
   );
   const reader = opened.use(
-    await hostInWorker<ReaderPort>(new URL('./sqlite/reader.ts', import.meta.url), [path]),
+    await hostInWorker<ReaderPort>(new URL('./sqlite/reader.ts', import.meta.url), path),
   );
   const both = opened.move();
+  const failed = Promise.race([writer.failed, reader.failed]);
+  // Nobody has to listen.
+  failed.catch(() => {});
   return {
     commit: writer.commit,
     saveCursors: writer.saveCursors,
@@ -34,6 +37,7 @@ export async function openSqliteStore(folder: string): Promise<MessageStore & As
     journal: reader.journal,
     journalEnd: reader.journalEnd,
     snapshot: reader.snapshot,
+    failed,
     [Symbol.asyncDispose]: () => both.disposeAsync(),
   };
 }

@@ -13,7 +13,7 @@ import { SEARCH } from './sqlite/queries.ts';
 describe('the graph in SQLite', () => {
   let folder: string;
   const path = () => join(folder, 'graph.sqlite');
-  const open = () => hostInWorker<Graph>(new URL('./graph-sqlite.ts', import.meta.url), [path()]);
+  const open = () => hostInWorker<Graph>(new URL('./graph-sqlite.ts', import.meta.url), path());
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'graph-'));
