@@ -51,7 +51,7 @@ export class Accounts {
     const passwordHash = await this.#check(account, password, (check) =>
       throttle.login(username, address, check),
     );
-    await Promise.all([sessions.dropIdle(), throttle.dropUnused()]);
+    await Promise.all([sessions.dropUnneeded(), throttle.dropUnused()]);
     const { session, grant } = sessions.prepare(username, device, lifetime);
     if (!(await store.openSession(session, passwordHash))) throw new ServiceError('BAD_CREDENTIALS');
     return grant;

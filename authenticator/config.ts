@@ -16,6 +16,8 @@ export interface AuthenticatorConfig {
   issuer: string;
   audience: string;
   accessTokenSeconds: number;
+  /** What the messenger is told too: revocations are kept for the streams that outlive their tokens. */
+  streamMaxAgeSeconds: number;
   /** The file of signing keys. */
   signingKeys: string;
   /** Whether that file is ours to make, in the data folder; else it is mounted by whoever runs us. */
@@ -41,6 +43,7 @@ export function readConfig(env: Env): Readonly<AuthenticatorConfig> {
     issuer: reader.text('CHATTERBOX_ISSUER', 'chatterbox'),
     audience: reader.text('CHATTERBOX_AUDIENCE', 'chatterbox'),
     accessTokenSeconds: reader.integer('CHATTERBOX_ACCESS_TOKEN_SECONDS', 900, { min: 1, max: 86_400 }),
+    streamMaxAgeSeconds: reader.streamMaxAgeSeconds(),
     ...keysFile(reader),
     loginAttempts: reader.integer('CHATTERBOX_LOGIN_ATTEMPTS', 5, { min: 1, max: 1_000 }),
     trustProxy: reader.networks('CHATTERBOX_TRUST_PROXY'),

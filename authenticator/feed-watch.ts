@@ -1,6 +1,6 @@
 import type { Bus } from '#common/bus/bus.ts';
 import type { Log } from '#common/log.ts';
-import type { AccountStore } from './ports.ts';
+import type { FeedEnds } from './ports.ts';
 import { Signal } from './signal.ts';
 
 /** On which authenticators tell each other of commits. */
@@ -48,8 +48,9 @@ export class FeedWatch implements AsyncDisposable {
   async #compare(): Promise<void> {
     try {
       const { accounts, revocations } = await this.#store.ends();
-      if (accounts > this.#seen.accounts) this.registered.hear();
-      if (revocations > this.#seen.revocations) this.ended.hear();
+      // Less than before after a fall back to an older copy: the followers are to be told of that too.
+      if (accounts !== this.#seen.accounts) this.registered.hear();
+      if (revocations !== this.#seen.revocations) this.ended.hear();
       this.#seen = { accounts, revocations };
       this.#isFailing = false;
     } catch (error) {
@@ -68,4 +69,6 @@ export class FeedWatch implements AsyncDisposable {
   }
 }
 
-type Ends = Pick<AccountStore, 'ends'>;
+interface Ends {
+  ends(): Promise<Pick<FeedEnds, 'accounts' | 'revocations'>>;
+}

@@ -26,15 +26,23 @@ export interface AccountStore {
    * Undefined when there is no such session, it cannot be refreshed, or it no longer stands.
    */
   rotate(rotation: Rotation): Promise<Rotated | undefined>;
-  /** Ends sessions of one person and writes their revocations; how many. */
+  /**
+   * Ends sessions of one person and writes their revocations; how many. The `until` of a revocation is never before
+   * `now`: a session whose tokens have all expired may still have a stream, so that it is revoked like any other.
+   */
   endSessions(which: Ending): Promise<number>;
   /** Changes the hash if it still is `from`, and ends the person's sessions but `keep`; whether it did. */
   changePassword(change: PasswordChange): Promise<boolean>;
   /** Accounts in the order of their commits, after `seq`, at most `limit`. */
   accountsAfter(seq: number, limit: number): Promise<Sequenced<Account>[]>;
-  /** Revocations in the order of their commits, after `seq`, whose `until` (seconds) lies after `since`. */
-  revocationsAfter(seq: number, since: number, limit: number): Promise<Sequenced<Revocation>[]>;
-  /** The `seq` of the newest account and of the newest revocation, 0 before the first. They rise with every commit that adds one. */
+  /** Revocations in the order of their commits, after `seq`, but for those that are forgotten; at most `limit`. */
+  revocationsAfter(seq: number, limit: number): Promise<Sequenced<Revocation>[]>;
+  /**
+   * Forgets revocations whose `until` (seconds) lies before `before`, some hundreds at once at most; how many. The newest
+   * revocation is never forgotten.
+   */
+  dropRevocations(before: number): Promise<number>;
+  /** Where the feeds end. Never waits for a writer. */
   ends(): Promise<FeedEnds>;
   /** Whether the account has registered, or given the right password, from this address at `since` or later. */
   knows(username: string, address: string, since: number): Promise<boolean>;
@@ -121,15 +129,19 @@ export interface PasswordChange {
 
 export interface Revocation {
   sessionId: string;
-  /** Seconds since the epoch. */
+  /** When the last token of the session expires, or when it ended if that was later; seconds since the epoch. */
   until: number;
 }
 
 export type Sequenced<T> = T & { seq: number };
 
 export interface FeedEnds {
+  /** The `seq` of the newest account, 0 before the first. Rises with every commit that adds one. */
   accounts: number;
+  /** The same of the newest revocation. */
   revocations: number;
+  /** The greatest `seq` of a revocation that was forgotten, 0 before the first: a reader behind it may have missed one. */
+  forgotten: number;
 }
 
 export interface Budget {

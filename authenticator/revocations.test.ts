@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { readFeed } from '#common/http/ndjson.ts';
 import type { Revocation } from '#common/identity/revocations.ts';
+import { openSqliteStore } from './adapters/accounts-sqlite.ts';
 import { type Granted, PASSWORD, SECRET, World } from './fixtures/world.ts';
+import type { AccountStore } from './ports.ts';
 
 describe('the feed of revocations', () => {
   let world: World;
@@ -16,8 +20,8 @@ describe('the feed of revocations', () => {
     await world[Symbol.asyncDispose]();
   });
 
-  const follow = (after = '', secret = SECRET) => {
-    const url = `${world.url}/internal/revocations/feed`;
+  const follow = (after = '', secret = SECRET, at = world.url) => {
+    const url = `${at}/internal/revocations/feed`;
     const feed = readFeed<Revocation>(url, after, secret, new AbortController().signal);
     open.push(feed);
     return feed;
@@ -53,17 +57,122 @@ describe('the feed of revocations', () => {
     assert.equal((await next(follow(cursor))).caught_up, true);
   });
 
-  it('is told anew to whoever comes without a cursor, but for what has expired', async () => {
-    await logout(await world.register('ada'));
-    world.now += 600_000;
-    const bob = await world.register('bob');
-    await logout(bob);
-    world.now += 301_000;
+  /** The login of somebody: then is swept away what nobody needs. */
+  const sweep = async () => assert.equal((await world.login('ada', PASSWORD)).status, 200);
+  const told = async (feed: AsyncGenerator<Revocation>) => {
+    const lines: Revocation[] = [];
+    do lines.push(await next(feed));
+    while (!lines.at(-1)?.caught_up);
+    return lines.map(({ session_id, reset, caught_up }) => session_id ?? (reset && 'reset') ?? caught_up);
+  };
+
+  it('keeps what the streams need that outlive their tokens, and no longer', async () => {
+    const ada = await world.register('ada');
+    await logout(ada);
+    await logout(await world.register('bob'));
+    const longestStream = 3_600_000 * 1.1;
+    world.now += 900_000 + longestStream;
+    await sweep();
+    assert.equal((await told(follow()))[0], sidOf(ada));
+    const cat = await world.register('cat');
+    await logout(cat);
+    world.now += 3_600_000 * 2;
+    await sweep();
+    assert.deepEqual(await told(follow()), [sidOf(cat), true]);
+  });
+
+  it('keeps it for longer streams where they are set to be longer', async () => {
     await world.stop();
+    world.env = { CHATTERBOX_STREAM_MAX_AGE_SECONDS: '86400' };
     await world.start();
+    const ada = await world.register('ada');
+    await logout(ada);
+    await logout(await world.register('bob'));
+    world.now += 900_000 + 86_400_000 * 1.1;
+    await sweep();
+    assert.equal((await told(follow()))[0], sidOf(ada));
+  });
+
+  it('forgets nothing because a clock was an hour ahead for a while', async () => {
+    const ada = await world.register('ada');
+    await logout(ada);
+    await logout(await world.register('bob'));
+    world.now += 900_000 + 3_600_000;
+    await sweep();
+    world.now -= 3_600_000;
+    assert.equal((await told(follow()))[0], sidOf(ada));
+  });
+
+  it('tells of a session that is ended when its tokens have expired: it may have a stream', async () => {
+    const ada = await world.register('ada');
     const feed = follow();
-    assert.equal((await next(feed)).session_id, sidOf(bob));
     assert.equal((await next(feed)).caught_up, true);
+    world.now += 901_000;
+    const other = (await (await world.login('ada', PASSWORD)).json()) as Granted;
+    await world.call('DELETE', `/auth/sessions/${sidOf(ada)}`, { token: other.access_token });
+    assert.equal((await next(feed)).session_id, sidOf(ada));
+  });
+
+  it('tells a reader that comes from beyond the end so, and everything, and what comes', async () => {
+    const [ada, bob] = [await world.register('ada'), await world.register('bob')];
+    await logout(ada);
+    const feed = follow('7');
+    assert.deepEqual(await next(feed), { cursor: '0', reset: true });
+    assert.deepEqual(await told(feed), [sidOf(ada), true]);
+    await logout(bob);
+    assert.equal((await next(feed)).session_id, sidOf(bob));
+  });
+
+  it('tells a reader that comes from before what was forgotten so; to one that comes anew that is nothing', async () => {
+    const [ada, bob, cat] = [
+      await world.register('ada'),
+      await world.register('bob'),
+      await world.register('cat'),
+    ];
+    const body = { username: 'ada', password: PASSWORD };
+    const first = (await (await world.call('POST', '/auth', { body })).json()) as { jwt_token: string };
+    const reader = follow();
+    const { cursor } = await next(reader);
+    await reader.return(undefined);
+    // Its token lives for thirty days: what came after it is forgotten before it.
+    await world.call('POST', '/auth/logout', { token: first.jwt_token });
+    for (const one of [ada, bob]) await logout(one);
+    world.now += 86_400_000;
+    const { access_token: token } = (await (await world.refresh(cat.refresh_token)).json()) as Granted;
+    await logout({ ...cat, access_token: token });
+    await sweep();
+    const kept = [sidOf({ ...cat, access_token: first.jwt_token }), sidOf(cat), true];
+    assert.deepEqual(await told(follow(cursor)), ['reset', ...kept]);
+    assert.deepEqual(await told(follow('2')), ['reset', ...kept]);
+    assert.deepEqual(await told(follow()), kept);
+    assert.deepEqual(await told(follow('3')), kept.slice(1));
+  });
+
+  it('tells a reader that is connected so too, when the store falls back to an older copy', async () => {
+    await using stores = new AsyncDisposableStack();
+    let store: AccountStore & AsyncDisposable;
+    await using other = await World.start({
+      openStore: async (path) => {
+        store = stores.use(await openSqliteStore(path));
+        return new Proxy(store, { get: (_, name) => Reflect.get(store, name) });
+      },
+    });
+    const [ada, bob, cat] = [
+      await other.register('ada'),
+      await other.register('bob'),
+      await other.register('cat'),
+    ];
+    const path = join(other.dataDir, 'authenticator', 'accounts.db');
+    const copy = join(other.dataDir, 'older.db');
+    using file = new DatabaseSync(path);
+    file.exec(`VACUUM INTO '${copy}'`);
+    const logoutAt = ({ access_token: token }: Granted) => other.call('POST', '/auth/logout', { token });
+    for (const one of [ada, bob]) await logoutAt(one);
+    const feed = follow('', SECRET, other.url);
+    assert.deepEqual(await told(feed), [sidOf(ada), sidOf(bob), true]);
+    store = stores.use(await openSqliteStore(copy));
+    await logoutAt(cat);
+    assert.deepEqual(await told(feed), ['reset', sidOf(cat), true]);
   });
 
   it('tells of every way in which a session ends', async () => {

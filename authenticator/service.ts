@@ -74,14 +74,14 @@ export async function startAuthenticator(
   const tokens = new Tokens(keys, config, config.serviceSecret);
 
   const { registered, ended } = opened.isShared ? watch() : { registered: new Signal(), ended: new Signal() };
-  const sessions = new Sessions(store, tokens, config.accessTokenSeconds, ended, clock);
+  const sessions = new Sessions(store, tokens, config, ended, clock);
   const throttle = new Throttle(store, config.loginAttempts, clock);
   const counted = metrics.of('authenticator');
   const onRefused = loginMetrics(counted);
   const accounts = new Accounts({ store, hasher, sessions, throttle, registered, ended, clock, onRefused });
 
   const stop = new AbortController();
-  const feeds = { store, registered, ended, clock, stop: stop.signal };
+  const feeds = { store, registered, ended, stop: stop.signal };
   const missing = async () => ((await answers(store)) ? [] : [opened.name]);
   const app = createAuthenticatorApp({
     config,

@@ -12,24 +12,24 @@ const GRACE_MS = 10_000;
 /** A session that nobody has refreshed for so long has ended: the device is lost, or the app was removed. */
 const IDLE_MS = 90 * 86_400_000;
 
+/** Clocks differ between machines, and are set back or forward: revocations are kept for so much longer. */
+const CLOCK_SLACK_S = 3_600;
+
 /** Login sessions: one for each login, known by the `sid` of its tokens. */
 export class Sessions {
   readonly #store: AccountStore;
   readonly #tokens: Tokens;
   readonly #accessSeconds: number;
+  readonly #revocationSeconds: number;
   readonly #ended: Signal;
   readonly #clock: () => number;
 
-  constructor(
-    store: AccountStore,
-    tokens: Tokens,
-    accessSeconds: number,
-    ended: Signal,
-    clock: () => number,
-  ) {
+  constructor(store: AccountStore, tokens: Tokens, ages: Ages, ended: Signal, clock: () => number) {
     this.#store = store;
     this.#tokens = tokens;
-    this.#accessSeconds = accessSeconds;
+    this.#accessSeconds = ages.accessTokenSeconds;
+    // The messenger ends a stream a tenth later at most, and looks a twentieth of its age apart.
+    this.#revocationSeconds = Math.ceil(ages.streamMaxAgeSeconds * 1.15) + CLOCK_SLACK_S;
     this.#ended = ended;
     this.#clock = clock;
   }
@@ -81,9 +81,13 @@ export class Sessions {
     return this.#store.sessions(username, this.#standing());
   }
 
-  /** Sweeps away some of those that have ended by being idle, whosever they are. Called now and then. */
-  async dropIdle(): Promise<void> {
-    await this.#store.dropIdle(this.#standing());
+  /**
+   * Sweeps away some of the sessions that have ended by being idle, whosever they are, and of the revocations that no
+   * stream of their sessions can have outlived. Called now and then.
+   */
+  async dropUnneeded(): Promise<void> {
+    const oldest = Math.floor(this.#clock() / 1000) - this.#revocationSeconds;
+    await Promise.all([this.#store.dropIdle(this.#standing()), this.#store.dropRevocations(oldest)]);
   }
 
   /** Ends one session of this person, or all of them; how many that were. */
@@ -108,6 +112,12 @@ export class Sessions {
       refreshToken: this.#tokens.refresh(sessionId, generation),
     };
   }
+}
+
+export interface Ages {
+  accessTokenSeconds: number;
+  /** How old a stream of the messenger grows. It may have been opened with a token in its last second. */
+  streamMaxAgeSeconds: number;
 }
 
 /** What a login gives. */

@@ -161,6 +161,11 @@ export class ConfigReader {
     return 'local:';
   }
 
+  /** How old a stream grows, s: the messenger ends it, and the authenticator keeps revocations for it. */
+  streamMaxAgeSeconds(): number {
+    return this.integer('CHATTERBOX_STREAM_MAX_AGE_SECONDS', 3_600, { min: 1, max: 1_000_000 });
+  }
+
   /** One `host:port` or more, separated by commas. */
   addresses(name: Setting, fallback: string[]): string[] {
     const addresses = this.list(name, fallback);

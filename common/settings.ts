@@ -36,7 +36,8 @@ export const SETTINGS = {
   CHATTERBOX_SEND_BURST: 'Messages that a user may send at once.',
   CHATTERBOX_MAX_DEVICES:
     'Devices per user whose positions are kept; a further one takes the place of the longest unseen.',
-  CHATTERBOX_STREAM_MAX_AGE_SECONDS: 'After about this long a stream is told to reconnect.',
+  CHATTERBOX_STREAM_MAX_AGE_SECONDS:
+    'After about this long a stream is told to reconnect; messengers and authenticators need the same.',
   CHATTERBOX_REFLECTION: 'on or off: whether grpcurl may list and describe.',
   CHATTERBOX_CORS_ORIGINS: 'Origins of web pages that may call us, separated by commas.',
   CHATTERBOX_TRUST_PROXY: 'Addresses of proxies in front whose X-Forwarded-For is believed.',

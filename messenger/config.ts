@@ -43,10 +43,7 @@ export function readConfig(env: Env): Readonly<MessengerConfig> {
       perSecond: reader.integer('CHATTERBOX_SEND_RATE', 100, { min: 1, max: 1_000_000 }),
       burst: reader.integer('CHATTERBOX_SEND_BURST', 1_000, { min: 1, max: 10_000_000 }),
     },
-    streamMaxAgeSeconds: reader.integer('CHATTERBOX_STREAM_MAX_AGE_SECONDS', 3_600, {
-      min: 1,
-      max: 1_000_000,
-    }),
+    streamMaxAgeSeconds: reader.streamMaxAgeSeconds(),
     maxDevices: reader.integer('CHATTERBOX_MAX_DEVICES', 50, { min: 1, max: 10_000 }),
     hasReflection: reader.flag('CHATTERBOX_REFLECTION', true),
     logLevel: reader.logLevel(),

@@ -124,18 +124,33 @@ class AccountsSqlite implements Sync<Port.AccountStore> {
     return this.#all(`SELECT seq, ${ACCOUNT} FROM account WHERE seq > ? ORDER BY seq LIMIT ?`, [seq, limit]);
   }
 
-  revocationsAfter(seq: number, since: number, limit: number): Port.Sequenced<Port.Revocation>[] {
+  revocationsAfter(seq: number, limit: number): Port.Sequenced<Port.Revocation>[] {
     return this.#all(
-      `SELECT seq, session_id AS sessionId, until FROM revocation
-       WHERE seq > ? AND until > ? ORDER BY seq LIMIT ?`,
-      [seq, since, limit],
+      'SELECT seq, session_id AS sessionId, until FROM revocation WHERE seq > ? ORDER BY seq LIMIT ?',
+      [seq, limit],
     );
   }
 
+  /** The newest one stays: the next number is counted from it. */
+  dropRevocations(before: number): number {
+    return transaction(this.#db, () => {
+      const dropped = this.#all<{ seq: number }>(
+        `SELECT seq FROM revocation WHERE until < ? AND seq < (SELECT max(seq) FROM revocation)
+         ORDER BY until LIMIT ?`,
+        [before, DROPPED_AT_ONCE],
+      ).map(({ seq }) => seq);
+      if (dropped.length === 0) return 0;
+      for (const seq of dropped) this.#run('DELETE FROM revocation WHERE seq = ?', [seq]);
+      this.#run("UPDATE forgotten SET seq = max(seq, ?) WHERE feed = 'revocations'", [Math.max(...dropped)]);
+      return dropped.length;
+    });
+  }
+
   ends(): Port.FeedEnds {
-    const [ends = { accounts: 0, revocations: 0 }] = this.#all<Port.FeedEnds>(
+    const [ends = { accounts: 0, revocations: 0, forgotten: 0 }] = this.#all<Port.FeedEnds>(
       `SELECT (SELECT coalesce(max(seq), 0) FROM account) AS accounts,
-              (SELECT coalesce(max(seq), 0) FROM revocation) AS revocations`,
+              (SELECT coalesce(max(seq), 0) FROM revocation) AS revocations,
+              (SELECT seq FROM forgotten WHERE feed = 'revocations') AS forgotten`,
       [],
     );
     return ends;
@@ -187,15 +202,11 @@ class AccountsSqlite implements Sync<Port.AccountStore> {
       'SELECT id, token_until AS until FROM session WHERE username = ?',
       [username],
     ).filter(({ id }) => (only === undefined || id === only) && id !== keep);
-    // The last one stays, expired or not: the next number is counted from it.
-    this.#run('DELETE FROM revocation WHERE until <= ? AND seq < (SELECT max(seq) FROM revocation)', [
-      Math.floor(now / 1000),
-    ]);
     for (const { id, until } of ending) {
       this.#run('DELETE FROM session WHERE id = ?', [id]);
       this.#run(
         'INSERT INTO revocation (seq, session_id, until) VALUES ((SELECT coalesce(max(seq), 0) + 1 FROM revocation), ?, ?)',
-        [id, until],
+        [id, Math.max(until, Math.floor(now / 1000))],
       );
     }
     return ending.length;

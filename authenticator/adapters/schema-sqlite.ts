@@ -31,4 +31,11 @@ export const MIGRATIONS: Migration[] = [
       UPDATE known_address SET used_at = unixepoch() * 1000;
       CREATE INDEX known_address_used ON known_address (used_at);`,
   },
+  {
+    name: 'how far revocations were forgotten',
+    sql: `
+      CREATE TABLE forgotten (feed TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT;
+      INSERT INTO forgotten (feed, seq) VALUES ('revocations', 0);
+      CREATE INDEX revocation_until ON revocation (until);`,
+  },
 ];

@@ -4,7 +4,7 @@ import { requireServiceSecret, SERVICE_CREDENTIAL } from '#common/service-secret
 import type { Accounts } from '../accounts.ts';
 import type { AccountStore } from '../ports.ts';
 import type { Signal } from '../signal.ts';
-import { type FeedLine, serveFeed } from './feed.ts';
+import { type FeedLine, type FeedSource, serveFeed } from './feed.ts';
 
 const PAGE = 500;
 
@@ -15,7 +15,7 @@ export function addInternalRoutes(
   accounts: Accounts,
   sources: FeedSources,
 ): void {
-  const { store, registered, ended, clock, stop } = sources;
+  const { stop } = sources;
   app.use('/internal', (request, _response, next) => {
     requireServiceSecret(request.headers[SERVICE_CREDENTIAL], secret);
     next();
@@ -25,27 +25,44 @@ export function addInternalRoutes(
     response.json({ username, display_name: displayName });
   });
   app.get('/internal/accounts/feed', (request, response) =>
-    serveFeed(response, cursorOf(request.query.after), registered, stop, async (after) =>
+    serveFeed(response, cursorOf(request.query.after), accountFeed(sources), stop),
+  );
+  app.get('/internal/revocations/feed', (request, response) =>
+    serveFeed(response, cursorOf(request.query.after), revocationFeed(sources), stop),
+  );
+}
+
+function accountFeed({ store, registered }: FeedSources): FeedSource {
+  return {
+    changed: registered,
+    read: async (after) =>
       (await store.accountsAfter(after, PAGE)).map(
         ({ seq, username, displayName, createdAt }): FeedLine => ({
           seq,
           fields: { username, display_name: displayName, created_at: new Date(createdAt).toISOString() },
         }),
       ),
-    ),
-  );
-  app.get('/internal/revocations/feed', (request, response) =>
-    serveFeed(response, cursorOf(request.query.after), ended, stop, async (after) =>
-      (await store.revocationsAfter(after, Math.floor(clock() / 1000), PAGE)).map(
-        ({ seq, sessionId, until }): FeedLine => ({ seq, fields: { session_id: sessionId, until } }),
-      ),
-    ),
-  );
+    isPlace: async (cursor) => cursor <= (await store.ends()).accounts,
+  };
 }
 
-/** Absent or empty is the beginning. */
-function cursorOf(raw: unknown): number {
-  if (raw === undefined || raw === '') return 0;
+function revocationFeed({ store, ended }: FeedSources): FeedSource {
+  return {
+    changed: ended,
+    read: async (after) =>
+      (await store.revocationsAfter(after, PAGE)).map(
+        ({ seq, sessionId, until }): FeedLine => ({ seq, fields: { session_id: sessionId, until } }),
+      ),
+    async isPlace(cursor, isFresh) {
+      const { revocations, forgotten } = await store.ends();
+      return cursor <= revocations && (isFresh || cursor >= forgotten);
+    },
+  };
+}
+
+/** Undefined, where it is absent or empty, is the beginning. */
+function cursorOf(raw: unknown): number | undefined {
+  if (raw === undefined || raw === '') return undefined;
   if (typeof raw === 'string' && /^\d{1,15}$/.test(raw)) return Number(raw);
   throw invalidField('after', 'is not a cursor of this feed');
 }
@@ -54,7 +71,6 @@ export interface FeedSources {
   store: AccountStore;
   registered: Signal;
   ended: Signal;
-  clock: () => number;
   /** Ends all feeds. */
   stop: AbortSignal;
 }

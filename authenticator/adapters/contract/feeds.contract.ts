@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { it } from 'mocha';
 import type { AccountStore } from '../../ports.ts';
 import type { Subject } from '../accounts.contract.ts';
-import { account, NOW, NOW_S, register, session } from './samples.ts';
+import { account, NOW, NOW_S, register, revoked, session } from './samples.ts';
 
-const LATER = { now: NOW + 3_600_000, since: NOW_S + 3_600 };
+const LATER = { now: NOW + 3_600_000, seconds: NOW_S + 3_600 };
 
 export function feedPromises({ store, reopen }: Subject): void {
   const end = (username: string, now = NOW) => store().endSessions({ username, now });
@@ -47,13 +47,13 @@ export function feedPromises({ store, reopen }: Subject): void {
   });
 
   it('say how far they go, and go further with everything that is added', async () => {
-    assert.deepEqual({ ...(await store().ends()) }, { accounts: 0, revocations: 0 });
+    assert.deepEqual({ ...(await store().ends()) }, { accounts: 0, revocations: 0, forgotten: 0 });
     for (const name of ['ada', 'bob']) {
       await register(store(), name);
       await end(name);
       const { accounts, revocations } = await store().ends();
       assert.equal((await store().accountsAfter(0, 10)).at(-1)?.seq, accounts);
-      assert.equal((await store().revocationsAfter(0, NOW_S, 10)).at(-1)?.seq, revocations);
+      assert.equal((await store().revocationsAfter(0, 10)).at(-1)?.seq, revocations);
     }
     await reopen();
     const before = await store().ends();
@@ -68,7 +68,7 @@ export function feedPromises({ store, reopen }: Subject): void {
     const [first] = await store().accountsAfter(0, 1);
     const cursor = first?.seq ?? 0;
     await end('ada');
-    const [revocation] = await store().revocationsAfter(0, NOW_S, 1);
+    const [revocation] = await store().revocationsAfter(0, 1);
     await reopen();
     await register(store(), 'cat');
     await end('bob');
@@ -77,7 +77,7 @@ export function feedPromises({ store, reopen }: Subject): void {
       ['bob', 'cat'],
     );
     assert.deepEqual(
-      (await store().revocationsAfter(revocation?.seq ?? 0, NOW_S, 10)).map(({ sessionId }) => sessionId),
+      (await store().revocationsAfter(revocation?.seq ?? 0, 10)).map(({ sessionId }) => sessionId),
       ['s-bob'],
     );
   });
@@ -90,7 +90,7 @@ export function feedPromises({ store, reopen }: Subject): void {
         'home',
       );
     for (const name of ['cat', 'ada', 'bob']) await end(name);
-    const told = await store().revocationsAfter(0, NOW_S, 10);
+    const told = await store().revocationsAfter(0, 10);
     assert.deepEqual(
       told.map(({ sessionId, until }) => [sessionId, until - NOW_S]),
       [
@@ -99,29 +99,69 @@ export function feedPromises({ store, reopen }: Subject): void {
         ['s-bob', 200],
       ],
     );
-    assert.equal((await store().revocationsAfter(0, NOW_S, 2)).length, 2);
+    assert.equal((await store().revocationsAfter(0, 2)).length, 2);
   });
 
-  it('keep silent about revocations whose tokens have all expired', async () => {
+  it('tell of a session whose tokens had all expired when it ended, as if the last one expired then', async () => {
     await register(store(), 'ada');
+    await end('ada', LATER.now);
+    const [told] = await store().revocationsAfter(0, 10);
+    assert.deepEqual([told?.sessionId, told?.until], ['s-ada', LATER.seconds]);
+  });
+
+  it('keep revocations until they are dropped, and tell how far that was done', async () => {
+    for (const [i, name] of ['ada', 'bob', 'cat', 'dan'].entries()) {
+      const valid = session(`s-${name}`, name, { until: NOW_S + ([900, 100, 5_000, 100][i] ?? 0) });
+      await store().createAccount(account(name), valid, 'home');
+      await end(name);
+    }
+    assert.equal(await store().dropRevocations(NOW_S + 100), 0);
+    assert.equal((await store().ends()).forgotten, 0);
+    assert.deepEqual(await revoked(store()), ['s-ada', 's-bob', 's-cat', 's-dan']);
+    assert.equal(await store().dropRevocations(NOW_S + 101), 1);
+    assert.equal((await store().ends()).forgotten, 2);
+    assert.equal(await store().dropRevocations(NOW_S + 901), 1);
+    await reopen();
+    assert.equal((await store().ends()).forgotten, 2);
+    assert.deepEqual(await revoked(store()), ['s-cat', 's-dan']);
+  });
+
+  it('are dropped a part at a time, and never the newest revocation', async () => {
+    await register(store(), 'ada');
+    for (let i = 0; i < 450; i++) await store().openSession(session(`s${i}`, 'ada'), 'hash of ada');
     await end('ada');
-    assert.equal((await store().revocationsAfter(0, NOW_S + 899, 10)).length, 1);
-    assert.equal((await store().revocationsAfter(0, NOW_S + 900, 10)).length, 0);
+    const parts = [];
+    for (let n = await drop(); n > 0; n = await drop()) parts.push(n);
+    assert.ok(parts.length > 1);
+    assert.equal(
+      parts.reduce((sum, n) => sum + n, 0),
+      450,
+    );
+    const { revocations, forgotten } = await store().ends();
+    assert.deepEqual([revocations, forgotten], [451, 450]);
+    assert.deepEqual(
+      (await store().revocationsAfter(0, 10)).map(({ seq }) => seq),
+      [451],
+    );
+
+    function drop(): Promise<number> {
+      return store().dropRevocations(LATER.seconds);
+    }
   });
 
   it('never give a cursor of the past again, though all of the past was forgotten', async () => {
     await register(store(), 'ada');
     await end('ada');
-    const [old] = await store().revocationsAfter(0, NOW_S, 10);
+    const [old] = await store().revocationsAfter(0, 10);
     const cursor = old?.seq ?? 0;
-    // Every later end may forget what has expired; a reader that stayed away the whole time must miss none of it.
     for (const name of ['bob', 'cat']) {
-      const valid = session(`s-${name}`, name, { until: LATER.since + 60 });
+      await store().dropRevocations(LATER.seconds);
+      const valid = session(`s-${name}`, name, { until: LATER.seconds + 60 });
       await store().createAccount(account(name), valid, 'home');
       await end(name, LATER.now);
       await reopen();
     }
-    const told = await store().revocationsAfter(cursor, LATER.since, 10);
+    const told = await store().revocationsAfter(cursor, 10);
     assert.deepEqual(
       told.map(({ sessionId }) => sessionId),
       ['s-bob', 's-cat'],

@@ -45,7 +45,7 @@ export async function idsOf(store: AccountStore, username: string, at = STANDING
   return (await store.sessions(username, at)).map(({ id }) => id);
 }
 
-/** Every revocation that still matters, in the order of the feed. */
-export async function revoked(store: AccountStore, since = NOW_S): Promise<string[]> {
-  return (await store.revocationsAfter(0, since, 1_000)).map(({ sessionId }) => sessionId);
+/** Every revocation that is kept, in the order of the feed. */
+export async function revoked(store: AccountStore): Promise<string[]> {
+  return (await store.revocationsAfter(0, 1_000)).map(({ sessionId }) => sessionId);
 }

@@ -88,11 +88,29 @@ export class Logins {
     });
   }
 
-  revocationsAfter(seq: number, since: number, limit: number): Promise<Sequenced<Revocation>[]> {
+  revocationsAfter(seq: number, limit: number): Promise<Sequenced<Revocation>[]> {
     return this.#mysql.query(
       sql`SELECT seq, session_id AS sessionId, until FROM auth_revocation
-          WHERE seq > ${seq} AND until > ${since} ORDER BY seq LIMIT ${limit}`,
+          WHERE seq > ${seq} ORDER BY seq LIMIT ${limit}`,
     );
+  }
+
+  /** Found without a lock: a revocation never changes. */
+  async dropRevocations(before: number): Promise<number> {
+    const old = await this.#mysql.query<{ seq: number }>(
+      sql`SELECT seq FROM auth_revocation
+          WHERE until < ${before} AND seq < (SELECT last_seq FROM auth_feed WHERE name = 'revocations')
+          ORDER BY until LIMIT ${DROPPED_AT_ONCE}`,
+    );
+    if (old.length === 0) return 0;
+    const seqs = old.map(({ seq }) => seq);
+    return this.#mysql.transaction(async (tx) => {
+      const [, dropped] = await tx.run(
+        sql`UPDATE auth_feed SET forgotten = GREATEST(forgotten, ${Math.max(...seqs)}) WHERE name = 'revocations'`,
+        sql`DELETE FROM auth_revocation WHERE seq IN (${seqs})`,
+      );
+      return dropped?.affectedRows ?? 0;
+    });
   }
 }
 

@@ -87,11 +87,17 @@ export class People {
   }
 
   async feedEnds(): Promise<FeedEnds> {
-    const rows = await this.#mysql.query<{ name: string; lastSeq: number }>(
-      sql`SELECT name, last_seq AS lastSeq FROM auth_feed`,
+    const rows = await this.#mysql.query<{ name: string; lastSeq: number; forgotten: number }>(
+      sql`SELECT name, last_seq AS lastSeq, forgotten FROM auth_feed`,
     );
-    const last = (name: string) => rows.find((row) => row.name === name)?.lastSeq ?? 0;
-    return { accounts: last('accounts'), revocations: last('revocations') };
+    const [accounts, revocations] = ['accounts', 'revocations'].map((feed) =>
+      rows.find(({ name }) => name === feed),
+    );
+    return {
+      accounts: accounts?.lastSeq ?? 0,
+      revocations: revocations?.lastSeq ?? 0,
+      forgotten: revocations?.forgotten ?? 0,
+    };
   }
 }
 

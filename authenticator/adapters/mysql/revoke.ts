@@ -4,8 +4,6 @@ import type { Ending } from '../../ports.ts';
 import { lastSeqOf, lockFeed, moveFeed } from './feed.ts';
 import { rowsOf } from './rows.ts';
 
-const FORGOTTEN_AT_ONCE = 1_000;
-
 /** What was ended, so that a later run can look whether an earlier one did. */
 export interface Ended {
   sessionIds: string[];
@@ -37,11 +35,10 @@ export async function endSessions(
   const ended = { sessionIds, firstSeq };
   onSend(ended);
   await tx.commit(
-    sql`DELETE FROM auth_revocation WHERE until <= ${Math.floor(now / 1000)} ORDER BY until LIMIT ${FORGOTTEN_AT_ONCE}`,
     moveFeed('revocations', firstSeq + ending.length - 1),
     sql`DELETE FROM auth_session WHERE id IN (${sessionIds})`,
     sql`INSERT INTO auth_revocation (seq, session_id, until)
-        VALUES ${ending.map(({ id, until }, i) => [firstSeq + i, id, until])}`,
+        VALUES ${ending.map(({ id, until }, i) => [firstSeq + i, id, Math.max(until, Math.floor(now / 1000))])}`,
   );
   return ended;
 }

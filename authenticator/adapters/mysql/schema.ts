@@ -5,7 +5,8 @@ const TEXT = 'CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL';
 
 /**
  * Every name begins with `auth_`, so that the accounts may share a database with the messages. A session that has ended has no row; what
- * remains of it is its revocation. `auth_feed` has one row for each feed, with the last number that was given: see `feed.ts`.
+ * remains of it is its revocation. `auth_feed` has one row for each feed, with the last number that was given (see `feed.ts`)
+ * and the greatest number of what was forgotten.
  */
 export const SCHEMA: Schema = {
   part: 'authenticator',
@@ -66,6 +67,10 @@ export const SCHEMA: Schema = {
         );
         INSERT INTO auth_feed (name, last_seq) VALUES ('accounts', 0), ('revocations', 0)
           ON DUPLICATE KEY UPDATE last_seq = last_seq`,
+    },
+    {
+      name: 'how far revocations were forgotten',
+      sql: 'ALTER TABLE auth_feed ADD COLUMN forgotten BIGINT NOT NULL DEFAULT 0',
     },
   ],
 };
