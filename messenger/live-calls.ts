@@ -8,16 +8,23 @@ const LOOK_MS = 5_000;
 export class LiveCalls {
   readonly #calls = new Set<LiveCall>();
   readonly #maxAgeMs: number;
+  readonly #hasEnded: (sessionId: string) => boolean;
   #aging: NodeJS.Timeout | undefined;
   #isStopping = false;
 
-  constructor(maxAgeMs: number) {
+  /** `hasEnded`: whether a login session is known to have ended. */
+  constructor(maxAgeMs: number, hasEnded: (sessionId: string) => boolean = () => false) {
     this.#maxAgeMs = maxAgeMs;
+    this.#hasEnded = hasEnded;
   }
 
-  /** Registers a stream of a login session. @throws ServiceError RECONNECT when this node is stopping. */
+  /**
+   * Registers a stream of a login session.
+   * @throws ServiceError RECONNECT when this node is stopping, SESSION_ENDED when the session ended after its token was checked.
+   */
   open(sessionId: string): LiveCall {
     if (this.#isStopping) throw reconnect();
+    if (this.#hasEnded(sessionId)) throw new ServiceError('SESSION_ENDED');
     this.#aging ??= setInterval(() => this.#endOld(), Math.min(LOOK_MS, this.#maxAgeMs / AGE_STEPS)).unref();
     // A tenth more or less, so that streams that opened together do not return together.
     const endsAt = performance.now() + this.#maxAgeMs * (0.9 + Math.random() / 5);

@@ -72,7 +72,7 @@ export async function startMessenger(
   const hints = new BusHints(bus, clock);
   const hub = new Hub(hints, clock);
   const feed = new CommitFeed({ store, clock });
-  const liveCalls = new LiveCalls(config.streamMaxAgeSeconds * 1_000);
+  const liveCalls = new LiveCalls(config.streamMaxAgeSeconds * 1_000, (id) => authentication.hasEnded(id));
   const tally = new Tally();
   const onDelivered = (marks: Marks[]) => hub.publishMarks(marks);
   const cursors = new Cursors(store, onDelivered, log, () => tally.acks++);
@@ -97,7 +97,7 @@ export async function startMessenger(
   const directory = httpDirectory(config.authUrl, config.serviceSecret);
   const sender = new Sender({ lane, store, directory, clock });
   const authentication = new Authentication(config, log);
-  authentication.onSessionEnded((sessionId) => liveCalls.endSession(sessionId));
+  endWithLogins(liveCalls, authentication);
   const onWindowFull = () => void tally.windowsFull++;
   const { maxDevices } = config;
   const core = { sender, rate, hub, liveCalls, store: inTurns(store, ARRIVALS_AT_ONCE), cursors };
@@ -142,6 +142,12 @@ function commitListeners(hub: Hub, feed: CommitFeed): Pick<LaneOptions, 'onCommi
       feed.notify();
     },
   };
+}
+
+/** A stream ends with its login session, and all of them begin anew where the end of one may have been missed. */
+function endWithLogins(liveCalls: LiveCalls, authentication: Authentication): void {
+  authentication.onSessionEnded((sessionId) => liveCalls.endSession(sessionId));
+  authentication.onReset(() => liveCalls.reconnectAll());
 }
 
 /** Where others write to the store too. */

@@ -7,12 +7,14 @@ import { storeBatch } from './store-batch.ts';
 /** Seeds a profile for everybody who registers, as the feed of accounts tells. */
 export class AccountSeeding implements AsyncDisposable {
   readonly #graph: Graph;
+  readonly #log: Log;
   readonly #following: AsyncDisposable;
   #isCaughtUp = false;
 
   /** Goes on where the graph says that it ended. */
   constructor(graph: Graph, accounts: Accounts, log: Log) {
     this.#graph = graph;
+    this.#log = log;
     this.#following = follow<AccountBatch>({
       name: 'accounts',
       // Each time from the graph's own place: another process may have been there meanwhile.
@@ -20,7 +22,7 @@ export class AccountSeeding implements AsyncDisposable {
         yield* accounts.follow(await graph.cursor('accounts'), signal);
       },
       cursorOf: (batch) => batch.cursor,
-      take: (batch) => this.#take(batch, log),
+      take: (batch) => this.#take(batch),
       log,
     });
   }
@@ -30,12 +32,14 @@ export class AccountSeeding implements AsyncDisposable {
     return this.#isCaughtUp;
   }
 
-  async #take({ accounts: items, cursor, isCaughtUp }: AccountBatch, log: Log): Promise<void> {
+  async #take({ accounts: items, cursor, isCaughtUp, isReset }: AccountBatch): Promise<void> {
+    if (isReset)
+      this.#log.warn('the authenticator does not know our place in its accounts: reading all of them again');
     const seed = async (accounts: Account[], place: string | undefined) => {
       const people = accounts.map(({ username, displayName }) => named(username, displayName));
       await this.#graph.seed(people, place);
     };
-    await storeBatch({ feed: 'accounts', items, cursor }, seed, log);
+    await storeBatch({ feed: 'accounts', items, cursor }, seed, this.#log);
     this.#isCaughtUp ||= isCaughtUp;
   }
 

@@ -103,7 +103,8 @@ export interface Accounts {
 
   /**
    * All accounts after `cursor` in the order of their creation, then new ones as they come, in bounded batches. Ends or
-   * throws when the connection does. Every account comes at least once.
+   * throws when the connection does. Every account comes at least once. A cursor that is not (or no longer) one of this feed
+   * starts it from the beginning (`isReset`).
    */
   follow(cursor: string, signal: AbortSignal): AsyncIterable<AccountBatch>;
 }
@@ -222,6 +223,8 @@ export interface AccountBatch {
   cursor: string;
   /** Whether the past is told. */
   isCaughtUp: boolean;
+  /** Whether the feed has begun anew, with this batch or in it. */
+  isReset: boolean;
 }
 
 export interface CommitBatch {

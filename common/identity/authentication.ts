@@ -57,6 +57,16 @@ export class Authentication implements AsyncDisposable {
     return this.#revocations.onRevoked(listener);
   }
 
+  /** Calls `listener` when it may have missed that sessions ended; the result stops that. */
+  onReset(listener: () => void): () => void {
+    return this.#revocations.onReset(listener);
+  }
+
+  /** Whether the login session is known to have ended. */
+  hasEnded(sessionId: string): boolean {
+    return this.#revocations.has(sessionId);
+  }
+
   async #verify(token: string, known: string): Promise<Identity> {
     const key = await this.#keys.get(keyIdOf(token));
     const identity = verifyAccessToken(token, key, this.#rules, Date.now());

@@ -442,6 +442,16 @@ export function messageStoreContract(name: string, openStore: () => Promise<Open
       });
     }
 
+    it('does not take the end of a journal that went further, as before a restore, for a place in it', async () => {
+      await using fuller = await open();
+      for (const body of ['a', 'b', 'c']) await fuller.store.commit([draft('ada', 'bob', body)], 5);
+      const end = await fuller.store.journalEnd();
+      assert.deepEqual((await fuller.store.journal(end, 10))?.commits, []);
+      assert.equal(await store().journal(end, 10), undefined);
+      await store().commit([draft('ada', 'bob', 'a')], 5);
+      assert.equal(await store().journal(end, 10), undefined);
+    });
+
     it('shows all conversations to a reader that starts anew', async () => {
       await store().commit(
         [draft('ada', 'bob', 'a'), draft('bob', 'cleo', 'b'), draft('ada', 'bob', 'c')],

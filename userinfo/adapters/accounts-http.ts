@@ -51,13 +51,18 @@ function toBatch(lines: AccountLine[]): AccountBatch {
     ),
     cursor: lines.at(-1)?.cursor ?? '',
     isCaughtUp: lines.some((line) => line.caught_up),
+    isReset: lines.some((line) => line.reset),
   };
 }
 
-/** An account, or the mark that the past is told. */
+/**
+ * An account, or the mark that the past is told, or that our cursor is none: then the feed goes on from the beginning, and
+ * so does our place in it.
+ */
 interface AccountLine {
   cursor: string;
   username?: string;
   display_name?: string;
   caught_up?: boolean;
+  reset?: boolean;
 }
