@@ -23,14 +23,27 @@ describe('the signing keys', () => {
   let folder: string;
   let path: string;
   let now: number;
+  /** What the steady clock tells: it goes on with `pass`, and no set clock moves it. */
+  let steady: number;
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'keys-'));
     path = join(folder, 'signing-keys.json');
     now = 1_700_000_000_000;
+    steady = 0;
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  const open = () => new SigningKeys(path, () => now, log);
+  const open = () =>
+    new SigningKeys(
+      path,
+      () => now,
+      () => steady,
+      log,
+    );
+  const pass = (ms: number) => {
+    now += ms;
+    steady += ms;
+  };
   const kids = (keys: SigningKeys) => keys.jwks().keys.map(({ kid }) => kid);
 
   it('are made once, for the owner’s eyes only', () => {
@@ -62,23 +75,38 @@ describe('the signing keys', () => {
     const keys = open();
     const old = keys.signing().kid;
     const added = rotateKeys(path, now);
-    now += 59_000;
+    pass(59_000);
     assert.deepEqual(kids(keys), [old, added]);
     assert.equal(keys.signing().kid, old);
-    now += 1_000;
+    pass(1_000);
     assert.equal(keys.signing().kid, added);
     assert.ok(keys.publicKey(old));
   });
+
+  for (const step of [3_600_000, -3_600_000])
+    it(`are read again within a second of a change though the clock was set by ${step / 60_000} min`, () => {
+      ensureKeys(path, now);
+      const keys = open();
+      const [first] = kids(keys);
+      now += step;
+      steady += 1_000;
+      kids(keys);
+      const added = rotateKeys(path, now);
+      now -= step;
+      assert.deepEqual(kids(keys), [first], 'not within the second');
+      steady += 1_000;
+      assert.deepEqual(kids(keys), [first, added]);
+    });
 
   it('drop one at a rotation once the last token that it signed has expired, and not before', () => {
     ensureKeys(path, now);
     const keys = open();
     const first = keys.signing().kid;
     const second = rotateKeys(path, now);
-    now += 31 * DAY_MS;
+    pass(31 * DAY_MS);
     const third = rotateKeys(path, now);
     assert.deepEqual(kids(open()), [first, second, third]);
-    now += DAY_MS;
+    pass(DAY_MS);
     const fourth = rotateKeys(path, now);
     assert.deepEqual(kids(open()), [second, third, fourth]);
     assert.equal(open().publicKey(first), undefined);
@@ -87,7 +115,7 @@ describe('the signing keys', () => {
   it('keep the one in use, however old, when nobody has rotated for years', () => {
     ensureKeys(path, now);
     const old = open().signing().kid;
-    now += 1_000 * DAY_MS;
+    pass(1_000 * DAY_MS);
     const added = rotateKeys(path, now);
     assert.deepEqual(kids(open()), [old, added]);
     assert.equal(open().signing().kid, old);
@@ -99,11 +127,11 @@ describe('the signing keys', () => {
     const [kid] = kids(keys);
     for (const damage of [() => writeFileSync(path, '{"keys":[]}'), () => rmSync(path)]) {
       damage();
-      now += 2_000;
+      pass(2_000);
       assert.equal(keys.signing().kid, kid);
     }
     ensureKeys(path, now);
-    now += 2_000;
+    pass(2_000);
     assert.notEqual(keys.signing().kid, kid);
   });
 

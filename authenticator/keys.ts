@@ -8,18 +8,21 @@ const REREAD_MS = 1_000;
 export class SigningKeys {
   readonly #path: string;
   readonly #clock: () => number;
+  readonly #steady: () => number;
   readonly #log: Log;
   #keys: LoadedKey[];
   /** Of the file that was read; empty until the first look again. */
   #version: string;
+  /** By the steady clock. */
   #lookedAt: number;
 
-  /** @throws Error when the file cannot be used. */
-  constructor(path: string, clock: () => number, log: Log) {
+  /** `steady`: ms that only grow, see common/clocks.ts. @throws Error when the file cannot be used. */
+  constructor(path: string, clock: () => number, steady: () => number, log: Log) {
     this.#path = path;
     this.#clock = clock;
+    this.#steady = steady;
     this.#log = log;
-    this.#lookedAt = clock();
+    this.#lookedAt = steady();
     this.#keys = loadKeys(path);
     this.#version = '';
   }
@@ -53,8 +56,8 @@ export class SigningKeys {
 
   /** A file that has become unreadable changes nothing: what was read goes on working. */
   #reread(): void {
-    if (Math.abs(this.#clock() - this.#lookedAt) < REREAD_MS) return;
-    this.#lookedAt = this.#clock();
+    if (this.#steady() - this.#lookedAt < REREAD_MS) return;
+    this.#lookedAt = this.#steady();
     try {
       const version = versionOf(this.#path);
       if (version === this.#version) return;

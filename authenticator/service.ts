@@ -1,5 +1,6 @@
 import type { Bus } from '#common/bus/bus.ts';
 import { openBus } from '#common/bus/open.ts';
+import { steadyClock } from '#common/clocks.ts';
 import { httpMetrics } from '#common/http/metrics.ts';
 import { startHttpServer } from '#common/http/server.ts';
 import type { Running } from '#common/lifecycle.ts';
@@ -34,6 +35,8 @@ export interface Authenticator extends Running {
 export interface AuthenticatorOverrides {
   /** Now, ms since the epoch. */
   clock?: () => number;
+  /** Ms that only grow, see common/clocks.ts. */
+  steady?: () => number;
   log?: Log;
   hasher?: PasswordHasher;
   /** Where our numbers go. */
@@ -55,6 +58,7 @@ export async function startAuthenticator(
 ): Promise<Authenticator> {
   const {
     clock = Date.now,
+    steady = steadyClock,
     log = createLog('authenticator', config.logLevel),
     hasher = new PasswordHasher(),
     metrics = new Metrics(),
@@ -70,7 +74,7 @@ export async function startAuthenticator(
       );
     ensureKeys(config.signingKeys, clock());
   }
-  const keys = new SigningKeys(config.signingKeys, clock, log);
+  const keys = new SigningKeys(config.signingKeys, clock, steady, log);
   const tokens = new Tokens(keys, config, config.serviceSecret);
 
   const { registered, ended } = opened.isShared ? watch() : { registered: new Signal(), ended: new Signal() };

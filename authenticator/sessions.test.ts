@@ -26,21 +26,21 @@ describe('a login session', () => {
     const lost = await world.register('ada');
     let kept = await login();
     for (let day = 0; day < 90; day += 45) {
-      world.now += 45 * DAY_MS;
+      world.pass(45 * DAY_MS);
       kept = (await (await world.refresh(kept.refresh_token)).json()) as Granted;
     }
-    world.now += 1;
+    world.pass(1);
     assert.equal((await world.refresh(lost.refresh_token)).status, 401);
     assert.equal((await world.refresh(kept.refresh_token)).status, 200);
-    world.now += 90 * DAY_MS;
+    world.pass(90 * DAY_MS);
     assert.equal((await world.refresh(kept.refresh_token)).status, 401);
   });
 
   it('that was lost is not listed after that, also before it is swept away', async () => {
     await world.register('ada');
-    world.now += DAY_MS;
+    world.pass(DAY_MS);
     const kept = await login('kept');
-    world.now += 89 * DAY_MS + 1;
+    world.pass(89 * DAY_MS + 1);
     const { access_token: token } = (await (await world.refresh(kept.refresh_token)).json()) as Granted;
     assert.deepEqual(
       (await devices({ ...kept, access_token: token })).map(({ device }) => device),
@@ -50,9 +50,9 @@ describe('a login session', () => {
 
   it('that ended so is swept away by the next login, whosever that is', async () => {
     await world.register('bob');
-    world.now += 1;
+    world.pass(1);
     await world.register('ada');
-    world.now += 90 * DAY_MS;
+    world.pass(90 * DAY_MS);
     await login();
     await world.stop();
     await using store = await openSqliteStore(join(world.dataDir, 'authenticator', 'accounts.db'));
@@ -63,9 +63,9 @@ describe('a login session', () => {
 
   it('bears the name that the login gave, or the user agent cut short, and says when it was used', async () => {
     await world.register('ada');
-    world.now += 1_000;
+    world.pass(1_000);
     const phone = await login('Ada’s phone');
-    world.now += 1_000;
+    world.pass(1_000);
     await world.refresh(phone.refresh_token);
     const [first, second] = await devices(phone);
     assert.deepEqual([first?.device, second?.device], ['Ada’s phone', 'tests']);

@@ -1,3 +1,4 @@
+import { timeBefore } from '#common/clocks.ts';
 import { ServiceError } from '#common/errors.ts';
 import type { Identity } from '#common/identity/access-token.ts';
 import type { AccountStore, Attempt } from './ports.ts';
@@ -43,7 +44,7 @@ export class Throttle {
    * @throws ServiceError RATE_LIMITED before anything is hashed.
    */
   async login(username: string, address: string, check: Check): Promise<boolean> {
-    const isKnown = await this.#store.knows(username, address, this.#clock() - KNOWN_FOR_MS);
+    const isKnown = await this.#store.knows(username, address, timeBefore(this.#clock(), KNOWN_FOR_MS));
     const pair = { key: `pair ${username} ${address}`, free: this.#free };
     const budgets = isKnown
       ? [{ ...pair, ceilingMs: KNOWN_CEILING_MS }]
@@ -78,7 +79,7 @@ export class Throttle {
 
   /** Sweeps away some of the addresses that their accounts no longer use. Called now and then. */
   async dropUnused(): Promise<void> {
-    await this.#store.dropAddresses(this.#clock() - KNOWN_FOR_MS);
+    await this.#store.dropAddresses(timeBefore(this.#clock(), KNOWN_FOR_MS));
   }
 
   async #guarded(attempt: Attempt, check: Check): Promise<boolean> {

@@ -1,3 +1,4 @@
+import { aheadBy, MAX_AHEAD_MS } from '#common/clocks.ts';
 import type { Commit, Draft, Entry, Outcome, Reached } from './ports.ts';
 
 /** What a conversation's row says, read under its lock. All zero for one that does not exist yet. */
@@ -50,10 +51,18 @@ export function planCommit(
       plan.outcomes.push({ kind: 'duplicate', seq: original.seq, sentAt: original.sentAt, isSameContent });
       continue;
     }
+    const before = plan.heads.get(draft.conversation) ?? heads.get(draft.conversation);
     const entry = append(plan, draft, heads.get(draft.conversation), now);
     committed.set(key, entry);
     const { seq, sentAt, messagesSoFar } = entry;
-    plan.outcomes.push({ kind: 'committed', seq, sentAt, messagesSoFar });
+    const datedBackMs = aheadBy(before?.lastSentAt ?? 0, sentAt);
+    plan.outcomes.push({
+      kind: 'committed',
+      seq,
+      sentAt,
+      messagesSoFar,
+      ...(datedBackMs > 0 && { datedBackMs }),
+    });
   }
   plan.ownReads = ownReads(plan.entries);
   return plan;
@@ -91,7 +100,7 @@ function append(plan: Plan, draft: Draft, stored: Head | undefined, now: number)
   const next = {
     lastSeq: head.lastSeq + 1,
     messagesSoFar: head.messagesSoFar + 1,
-    lastSentAt: Math.max(now, head.lastSentAt),
+    lastSentAt: dateAfter(head.lastSentAt, now),
   };
   plan.heads.set(draft.conversation, { ...next, isNew: stored === undefined, members: draft.members });
   const { conversation, sender, clientId, contentHash, body, clientTime } = draft;
@@ -99,4 +108,12 @@ function append(plan: Plan, draft: Draft, stored: Head | undefined, now: number)
   const entry = { conversation, seq, sender, clientId, sentAt, clientTime, messagesSoFar, body, contentHash };
   plan.entries.push(entry);
   return entry;
+}
+
+/**
+ * Not before the entry before it, unless that is dated so far ahead that a clock was wrong: it would hold the
+ * conversation there for ever.
+ */
+function dateAfter(lastSentAt: number, now: number): number {
+  return aheadBy(lastSentAt, now) > MAX_AHEAD_MS ? now : Math.max(now, lastSentAt);
 }

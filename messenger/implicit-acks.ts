@@ -9,9 +9,10 @@ const SETTLE_MS = 10_000;
 const SLOT_MS = 1_000;
 
 /**
- * What a device that cannot acknowledge has received, as far as that can be told: what was written out 10 s before a frame
- * of its own, or before a clean end. Anything else counts as lost on the way, and is sent again with the same seq.
- * Keeps one place for each conversation and second, for 10 s.
+ * What a device that cannot acknowledge has received, as far as that can be told: what was written out 10 s
+ * before a frame of its own, or before a clean end. Anything else counts as lost on the way, and is sent
+ * again with the same seq. Keeps one place for each conversation and second, for 10 s. `now` is ms by a
+ * steady clock, see common/clocks.ts.
  */
 export class ImplicitAcks {
   readonly #slots = new Map<number, Map<string, number>>();

@@ -27,7 +27,8 @@ class HeldStore {
 }
 
 function laneOver(store: HeldStore, committed: Entry[] = []): Lane {
-  return new Lane({ store, clock: () => 1, onCommitted: (entries) => committed.push(...entries) });
+  const clocks = { clock: () => 1, steady: () => 1 };
+  return new Lane({ store, ...clocks, onCommitted: (entries) => committed.push(...entries) });
 }
 
 function submit(lane: Lane, given: Draft): Promise<Outcome> {
@@ -121,7 +122,7 @@ describe('the lane', () => {
   it('refuses what has waited behind a batch that failed only after long, and goes on', async () => {
     const store = new HeldStore();
     let now = 1;
-    const lane = new Lane({ store, clock: () => now, onCommitted() {} });
+    const lane = new Lane({ store, clock: () => 1, steady: () => now, onCommitted() {} });
     const sends = [submit(lane, draft('1'))];
     await turn();
     sends.push(submit(lane, draft('2')));
@@ -137,6 +138,36 @@ describe('the lane', () => {
     assert.equal(store.batches.length, 2, 'what was refused is not committed');
     store.release(1);
     await next;
+  });
+
+  for (const step of [3_600_000, -3_600_000])
+    it(`refuses only the batch that failed where the clock was set by ${step / 60_000} min in its time`, async () => {
+      const store = new HeldStore();
+      let now = 10_000_000;
+      const lane = new Lane({ store, clock: () => now, steady: () => 1, onCommitted() {} });
+      const failing = submit(lane, draft('1'));
+      await turn();
+      const waiting = submit(lane, draft('2'));
+      now += step;
+      store.batches[0]?.release.reject(new ServiceError('UNAVAILABLE'));
+      await assert.rejects(failing, ServiceError);
+      await turn();
+      store.release(1);
+      assert.equal((await waiting).kind, 'committed');
+    });
+
+  it('tells of an entry that is dated before the one before it, by how much', async () => {
+    const told: number[] = [];
+    const outcome = { kind: 'committed', seq: 8, sentAt: 1, messagesSoFar: 8, datedBackMs: 70_000 } as const;
+    const lane = new Lane({
+      store: { commit: async () => [outcome] },
+      clock: () => 1,
+      steady: () => 1,
+      onCommitted() {},
+      onDatedBack: (byMs) => told.push(byMs),
+    });
+    await submit(lane, draft('1'));
+    assert.deepEqual(told, [70_000]);
   });
 
   it('acknowledges batches in their order, also when two commits end in one turn of the event loop', async () => {
@@ -212,6 +243,7 @@ describe('the lane', () => {
     const lane = new Lane({
       store: { commit: async () => [{ kind: 'duplicate', seq: 7, sentAt: 1, isSameContent: true }] },
       clock: () => 1,
+      steady: () => 1,
       onCommitted: () => assert.fail('nothing is new'),
       onRepeated: (repeated) => places.push(...repeated),
     });

@@ -18,6 +18,13 @@ export interface LaneOptions {
   /** Hears of drafts that had been committed before, perhaps when nobody could tell: with the place of each. Must not throw. */
   onRepeated?(heads: Pick<Entry, 'conversation' | 'seq'>[]): void;
   clock(): number;
+  /** Ms that only grow, see common/clocks.ts. */
+  steady(): number;
+  /**
+   * An entry is dated more than a minute before the one before it, this much (ms): a clock was wrong. Must
+   * not throw.
+   */
+  onDatedBack?(byMs: number): void;
   /** What becomes of the drafts is counted here, and each batch is told to `observer`. */
   counts?: SendCounts;
   observer?: BatchObserver;
@@ -106,10 +113,10 @@ export class Lane {
     }
     const batch = this.#take();
     this.#isShared = batch.length > 1;
-    const { clock } = this.#options;
-    const now = clock();
+    const { steady } = this.#options;
+    const startedAt = steady();
     splitBatch(batch, (part) => this.#commit(part)).then(({ done, refused, left }) => {
-      const isLong = left !== undefined && clock() - now > LONG_MS;
+      const isLong = left !== undefined && steady() - startedAt > LONG_MS;
       const behind = isLong ? this.#takeAll() : [];
       // The store works on the next batch while this one's acknowledgements are written out.
       this.#commitNext();
@@ -120,13 +127,13 @@ export class Lane {
   }
 
   async #commit(part: Waiting[]): Promise<Outcome[]> {
-    const { store, clock, observer } = this.#options;
-    const startedAt = performance.now();
+    const { store, clock, steady, observer } = this.#options;
+    const startedAt = steady();
     const outcomes = await store.commit(
       part.map(({ draft }) => draft),
       clock(),
     );
-    observer?.committed(part.length, (performance.now() - startedAt) / 1_000);
+    observer?.committed(part.length, (steady() - startedAt) / 1_000);
     return outcomes;
   }
 
@@ -188,8 +195,10 @@ export class Lane {
     const repeated: Pick<Entry, 'conversation' | 'seq'>[] = [];
     for (const [i, { draft }] of batch.entries()) {
       const outcome = outcomes[i];
-      if (outcome?.kind === 'committed') entries.push(toEntry(draft, outcome));
-      else if (outcome !== undefined) repeated.push({ conversation: draft.conversation, seq: outcome.seq });
+      if (outcome?.kind === 'committed') {
+        entries.push(toEntry(draft, outcome));
+        if (outcome.datedBackMs !== undefined) this.#options.onDatedBack?.(outcome.datedBackMs);
+      } else if (outcome !== undefined) repeated.push({ conversation: draft.conversation, seq: outcome.seq });
     }
     this.#counts.committed += entries.length;
     this.#counts.repeated += batch.length - entries.length;

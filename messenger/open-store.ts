@@ -4,12 +4,13 @@ import type { Log } from '#common/log.ts';
 import type { StoreSchema } from '#common/migrations.ts';
 import { mayPass } from '#common/mysql/errors.ts';
 import { mysqlMessageSchema, sqliteMessageSchema } from './adapters/message-schema.ts';
-import { type MysqlStore, openMysqlStore } from './adapters/store-mysql.ts';
+import { type MysqlStore, type MysqlStoreOptions, openMysqlStore } from './adapters/store-mysql.ts';
 import { openSqliteStore } from './adapters/store-sqlite.ts';
 import type { MessengerConfig } from './config.ts';
 import type { MessageStore, SharedLog } from './ports.ts';
 
 type Where = Pick<MessengerConfig, 'messagesUrl' | 'dataDir'>;
+type Clocks = Pick<MysqlStoreOptions, 'clock' | 'steady'>;
 
 export interface OpenedStore extends AsyncDisposable {
   store: MessageStore;
@@ -31,8 +32,8 @@ export interface OpenedStore extends AsyncDisposable {
  * The store on the engine that the URL names. A file is this process's alone, and there at once; a server is shared with other
  * messengers, and may come later: until then every method rejects with UNAVAILABLE.
  */
-export async function openStore(where: Where, log: Log, clock: () => number): Promise<OpenedStore> {
-  return where.messagesUrl === 'sqlite:' ? openFile(where) : openServer(where.messagesUrl, log, clock);
+export async function openStore(where: Where, log: Log, clocks: Clocks): Promise<OpenedStore> {
+  return where.messagesUrl === 'sqlite:' ? openFile(where) : openServer(where.messagesUrl, log, clocks);
 }
 
 async function openFile({ dataDir }: Where): Promise<OpenedStore> {
@@ -52,10 +53,10 @@ async function openFile({ dataDir }: Where): Promise<OpenedStore> {
   };
 }
 
-function openServer(url: string, log: Log, clock: () => number): OpenedStore {
+function openServer(url: string, log: Log, clocks: Clocks): OpenedStore {
   const late = new Eventually({
     name: 'MySQL (messages)',
-    open: () => openMysqlStore({ url, log, clock }),
+    open: () => openMysqlStore({ url, log, ...clocks }),
     mayPass,
     log,
   });

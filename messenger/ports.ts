@@ -24,9 +24,12 @@ export interface Entry {
   body: string;
 }
 
-/** What became of a draft: committed now, or committed before under the same client id. */
+/**
+ * What became of a draft: committed now, or committed before under the same client id. `datedBackMs` is there
+ * where the entry before it is dated later by so much, which is more than a minute.
+ */
 export type Outcome =
-  | { kind: 'committed'; seq: number; sentAt: number; messagesSoFar: number }
+  | { kind: 'committed'; seq: number; sentAt: number; messagesSoFar: number; datedBackMs?: number }
   | { kind: 'duplicate'; seq: number; sentAt: number; isSameContent: boolean };
 
 /** How far a conversation goes. */
@@ -158,9 +161,11 @@ export interface MessageStore {
   /**
    * Commits a batch: all drafts or none, in one transaction that is on disk when the promise fulfils.
    * - In each conversation new entries get the next seqs in the order of the drafts; seq has no holes.
-   * - A draft whose (conversation, sender, clientId) was committed before, or stands earlier in this batch, is a
-   *   `duplicate` with that entry's seq, and changes nothing.
-   * - `sentAt` is `now`, or the conversation's newest entry's if that is later.
+   * - A draft whose (conversation, sender, clientId) was committed before, or stands earlier in this batch,
+   *   is a `duplicate` with that entry's seq, and changes nothing.
+   * - `sentAt` is `now`, or the conversation's newest entry's if that is at most a minute later. One that is
+   *   later still was dated by a wrong clock: times then go back once, by `datedBackMs`, and `seq` alone
+   *   tells the order.
    * - A sender has read what they wrote: their read mark moves to their entry, without a revision.
    * - The same transaction writes the journal. Batches are totally ordered as they were called.
    */

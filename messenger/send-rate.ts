@@ -14,12 +14,13 @@ const REMEMBERED_USERS = 100_000;
 /** A token bucket for each user: the budget of all that they write. */
 export class SendRate {
   readonly #rate: Rate;
-  readonly #clock: () => number;
+  readonly #steady: () => number;
   readonly #buckets = new LRUCache<string, Bucket>({ max: REMEMBERED_USERS });
 
-  constructor(rate: Rate, clock: () => number) {
+  /** `steady`: ms that only grow, see common/clocks.ts. */
+  constructor(rate: Rate, steady: () => number) {
     this.#rate = rate;
-    this.#clock = clock;
+    this.#steady = steady;
   }
 
   /** Takes one message's worth. @throws ServiceError RATE_LIMITED with how long to wait. */
@@ -53,10 +54,10 @@ export class SendRate {
   }
 
   #filled(user: string): Bucket {
-    const now = this.#clock();
+    const now = this.#steady();
     const { perSecond, burst } = this.#rate;
     const bucket = this.#buckets.get(user) ?? this.#newBucket(user, now);
-    bucket.level = Math.min(burst, bucket.level + (Math.max(0, now - bucket.at) / 1000) * perSecond);
+    bucket.level = Math.min(burst, bucket.level + ((now - bucket.at) / 1000) * perSecond);
     bucket.at = now;
     return bucket;
   }

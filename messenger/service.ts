@@ -27,6 +27,7 @@ import { Repair } from './repair.ts';
 import { Sender } from './send.ts';
 import { SendRate } from './send-rate.ts';
 import { inTurns } from './turns.ts';
+import { watchClocks } from './watched-clocks.ts';
 
 export { messageSchema } from './open-store.ts';
 export { messageSource, messageTarget } from './transfer.ts';
@@ -46,6 +47,8 @@ export interface MessengerOverrides {
   /** Where our numbers go. */
   metrics?: Metrics;
   clock?: () => number;
+  /** Ms that only grow, see common/clocks.ts. */
+  steady?: () => number;
   bus?: Bus;
   wrapStore?: (store: MessageStore) => MessageStore;
 }
@@ -65,19 +68,20 @@ export async function startMessenger(
   config: MessengerConfig,
   overrides: MessengerOverrides = {},
 ): Promise<Messenger> {
-  const { log = createLog('messenger', config.logLevel), clock = Date.now } = overrides;
-  const opened = await openStore(config, log, clock);
+  const { log = createLog('messenger', config.logLevel) } = overrides;
+  const clocks = watchClocks(overrides, log);
+  const opened = await openStore(config, log, clocks);
   const store = overrides.wrapStore?.(opened.store) ?? opened.store;
   const bus = overrides.bus ?? openBus(config.busUrl, log);
-  const hints = new BusHints(bus, clock);
-  const hub = new Hub(hints, clock);
-  const feed = new CommitFeed({ store, clock });
+  const hints = new BusHints(bus, clocks.steady);
+  const hub = new Hub(hints, clocks.clock);
+  const feed = new CommitFeed({ store, ...clocks });
   const liveCalls = new LiveCalls(config.streamMaxAgeSeconds * 1_000, (id) => authentication.hasEnded(id));
   const tally = new Tally();
   const onDelivered = (marks: Marks[]) => hub.publishMarks(marks);
   const cursors = new Cursors(store, onDelivered, log, () => tally.acks++);
   const readMarks = new ReadMarks(store, hub, log);
-  const rate = new SendRate(config.sendRate, clock);
+  const rate = new SendRate(config.sendRate, clocks.steady);
   let repair: Repair | undefined;
   const observer = messengerMetrics((overrides.metrics ?? new Metrics()).of('messenger'), tally, {
     queueDepth: () => lane.depth,
@@ -88,20 +92,20 @@ export async function startMessenger(
   });
   const lane = new Lane({
     store,
-    clock,
+    ...clocks,
     counts: tally.sends,
     observer,
     log,
     ...commitListeners(hub, feed),
   });
   const directory = httpDirectory(config.authUrl, config.serviceSecret);
-  const sender = new Sender({ lane, store, directory, clock });
+  const sender = new Sender({ lane, store, directory, ...clocks });
   const authentication = new Authentication(config, log);
   endWithLogins(liveCalls, authentication);
   const onWindowFull = () => void tally.windowsFull++;
   const { maxDevices } = config;
   const core = { sender, rate, hub, liveCalls, store: inTurns(store, ARRIVALS_AT_ONCE), cursors };
-  const streams = { ...core, maxDevices, onWindowFull, clock, log };
+  const streams = { ...core, maxDevices, onWindowFull, ...clocks, log };
 
   const server = await startGrpcServer({
     ...config,

@@ -69,6 +69,47 @@ describe('the architecture', () => {
     );
   });
 
+  it('durations are measured by a steady clock: what the machine’s clock tells is not subtracted', () => {
+    const broken = SOURCES.filter(
+      (path) => [...SERVICES, 'common'].includes(top(path)) && !/\.test\.ts$|^common\/clocks\.ts$/.test(path),
+    ).flatMap((path) => subtractions(readFileSync(path, 'utf8')).map((found) => `${path}: ${found}`));
+    assert.deepEqual(broken, []);
+  });
+
+  it('knows a subtraction of what the machine’s clock tells from others', () => {
+    const wrong = [
+      'if (this.#clock() - this.#at > 5) return;',
+      'const age = Date.now() - at;',
+      'const left = until - options.clock();',
+      'left -= Date.now();',
+      'const s = until - Math.floor(clock() / 1000);',
+      'const s = Math.floor(this.#clock() / 1_000) - at;',
+      'const began = this.#options.clock();\nreturn end -\n  began;',
+      'this.#at = this.#clock();\nreturn end - this.#at;',
+      'list.push({ heardAt: this.#clock() });\nreturn end - list[0].heardAt;',
+      'function age(now: number) { return now - this.#at; }',
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: a source.
+      'const sql = `at < ${now - KEPT_MS}`;',
+      'const time = Date.now() / 1000;\nreturn time - 5;',
+      'return Math.abs(new Date().getTime() - at);',
+    ];
+    const right = [
+      'const now = this.#steady();\nreturn now - this.#at;',
+      'const age = performance.now() - this.#at;',
+      'const left = until - performance.now();',
+      'return timeBefore(this.#clock(), KEPT_MS);',
+      'const now = clock();\nreturn now + 5;',
+      '// now - then\n/* clock() - at */ const x = a - b;',
+      "import { x } from './until-now.ts';",
+      'return identity.expiresAt * 1000 <= Date.now();',
+    ];
+    assert.deepEqual(
+      wrong.filter((source) => subtractions(source).length === 0),
+      [],
+    );
+    assert.deepEqual(right.flatMap(subtractions), []);
+  });
+
   it('the core of the messenger and of userinfo uses no driver', () => {
     const drivers = SOURCES.filter(
       (path) => /^(messenger|userinfo)\/[\w-]+\.ts$/.test(path) && isCore(path),
@@ -88,6 +129,29 @@ function isCore(path: string): boolean {
     /^\w+\/[\w-]+\.ts$/.test(path) &&
     !/\/(main|config|service|http|rotate-keys|fixtures)\.ts$|\.test\.ts$/.test(path)
   );
+}
+
+const WALL = String.raw`(?:Math\.\w+\()?[\w.#?]*(?:\bclock|\bDate\.now|new Date\(\)\.getTime|#clock)\(\)`;
+const STEADY = String.raw`[\w.#?]*(?:\bsteady|\bperformance\.now|#steady)\(\)`;
+
+/**
+ * The subtractions in a source that take a time of the machine's clock: what `clock()` or `Date.now()` gives,
+ * a name or a property that was given that, and `now`, unless a steady clock told it. By the text, as Biome
+ * formats it: a minus has spaces around it.
+ */
+function subtractions(source: string): string[] {
+  const code = source.replaceAll(/\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm, '');
+  const named = (clock: string) =>
+    [...code.matchAll(new RegExp(String.raw`(#?\b\w+)(?:: number)?(?: =|:) ${clock}`, 'g'))].map(
+      ([, name = '']) => name,
+    );
+  const steady = named(STEADY);
+  const times = [...named(WALL), ...(steady.includes('now') ? [] : ['now'])];
+  const time = [WALL, ...times.map((name) => String.raw`[\w.#?[\]]*(?<!\w)${name}\b(?!\()`)].join('|');
+  const found = code.matchAll(
+    new RegExp(String.raw`(?:${time})\)*(?: \/ [\d_]+\)?)? -=?\s[^\n]*|[^\n]*\s-=?\s+\(*(?:${time})`, 'g'),
+  );
+  return Array.from(found, ([text]) => text.trim());
 }
 
 /** The project's own files that a file imports at run time or as types. */

@@ -87,8 +87,9 @@ export interface Graph {
   contacts(username: string, limit: number): Promise<Contact[]>;
 
   /**
-   * Records chats, in both directions, for people known or not; an older time never replaces a newer one. `cursor`, unless
-   * empty, is stored in the same step as the place in the feed of commits.
+   * Records chats, in both directions, for people known or not. The newest time counts, whatever the order of
+   * telling, unless it is more than a minute ahead of one that is told after it: a messenger's clock was
+   * wrong then. `cursor`, unless empty, is stored in the same step as the place in the feed of commits.
    */
   chatted(chats: readonly Chat[], cursor: string): Promise<void>;
 

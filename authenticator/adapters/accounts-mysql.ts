@@ -2,6 +2,7 @@ import type { Log } from '#common/log.ts';
 import { warnOfWeaknesses } from '#common/mysql/durability.ts';
 import { migrateMysql } from '#common/mysql/migrate.ts';
 import { Mysql } from '#common/mysql/open.ts';
+import { warnOfClock } from '#common/mysql/server-clock.ts';
 import { sql } from '#common/mysql/sql.ts';
 import type { AccountStore } from '../ports.ts';
 import { Attempts } from './mysql/attempts.ts';
@@ -18,6 +19,7 @@ export async function openMysqlStore(url: string, log: Log): Promise<AccountStor
   await using opening = new AsyncDisposableStack();
   const mysql = opening.use(new Mysql({ url }));
   await warnOfWeaknesses(mysql, log);
+  await warnOfClock(mysql, Date.now, log);
   opening.move();
   const people = new People(mysql);
   const logins = new Logins(mysql);

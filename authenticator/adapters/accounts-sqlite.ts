@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import { aheadBy, timeBefore } from '#common/clocks.ts';
 import { type Hosted, hostInWorker, type Sync } from '#common/sqlite/host.ts';
 import { openSqlite, transaction } from '#common/sqlite/open.ts';
 import type * as Port from '../ports.ts';
@@ -68,7 +69,7 @@ class AccountsSqlite implements Sync<Port.AccountStore> {
     return this.#all(
       `SELECT ${SESSION} FROM session
        WHERE username = ? AND used_at >= ? AND (token_hash <> '' OR token_until > ?) ORDER BY used_at DESC, id`,
-      [username, now - idleMs, Math.floor(now / 1000)],
+      [username, timeBefore(now, idleMs), Math.floor(now / 1000)],
     );
   }
 
@@ -76,7 +77,7 @@ class AccountsSqlite implements Sync<Port.AccountStore> {
     return this.#run(
       `DELETE FROM session WHERE id IN
          (SELECT id FROM session WHERE used_at < ? AND token_until <= ? ORDER BY used_at LIMIT ?)`,
-      [now - idleMs, Math.floor(now / 1000), DROPPED_AT_ONCE],
+      [timeBefore(now, idleMs), Math.floor(now / 1000), DROPPED_AT_ONCE],
     );
   }
 
@@ -88,7 +89,8 @@ class AccountsSqlite implements Sync<Port.AccountStore> {
          FROM session WHERE id = ?`,
         [sessionId],
       );
-      if (head === undefined || head.tokenHash === '' || head.usedAt < now - idleMs) return undefined;
+      if (head === undefined || head.tokenHash === '' || head.usedAt < timeBefore(now, idleMs))
+        return undefined;
       const { username } = head;
       if (generation === head.generation && tokenHash === head.tokenHash) {
         this.#run(
@@ -99,7 +101,7 @@ class AccountsSqlite implements Sync<Port.AccountStore> {
         return { username, generation: generation + 1 };
       }
       const isRepeat = generation === head.generation - 1 && tokenHash === head.previousHash;
-      if (isRepeat && now - head.usedAt <= graceMs) {
+      if (isRepeat && aheadBy(now, head.usedAt) <= graceMs) {
         this.#run('UPDATE session SET token_until = max(token_until, ?) WHERE id = ?', [until, sessionId]);
         return { username, generation: head.generation };
       }

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { aheadBy } from '#common/clocks.ts';
 import type { Attempt, Budget } from '../ports.ts';
 
 const FIRST_WAIT_MS = 1_000;
@@ -42,12 +43,15 @@ export function makeKnown(db: DatabaseSync, username: string, address: string, n
   ).run(username, address, now);
 }
 
-/** Twice as long with each attempt beyond the free ones, up to the ceiling. */
+/**
+ * Twice as long with each attempt beyond the free ones, up to the ceiling; no longer where the clock was set
+ * back since.
+ */
 function waitOf(db: DatabaseSync, { key, free, ceilingMs }: Budget, now: number): number {
   const row = db.prepare('SELECT count, last_at FROM attempt WHERE budget = ?').get(key) as
     | { count: number; last_at: number }
     | undefined;
   if (row === undefined || row.count < free) return 0;
   const wait = Math.min(ceilingMs, FIRST_WAIT_MS * 2 ** (row.count - free));
-  return Math.max(0, row.last_at + wait - now);
+  return Math.min(wait, Math.max(0, aheadBy(row.last_at + wait, now)));
 }

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { v7 as uuidv7 } from 'uuid';
+import { steadyClock } from '../../common/clocks.ts';
 import { createLog } from '../../common/log.ts';
 import { openMysqlStore } from '../../messenger/adapters/store-mysql.ts';
 import { openSqliteStore } from '../../messenger/adapters/store-sqlite.ts';
@@ -22,7 +23,12 @@ export async function newGround(server: string): Promise<Ground> {
 
 export function openStoreOn({ folder, url }: Ground): Promise<MessageStore & AsyncDisposable> {
   if (folder !== undefined) return openSqliteStore(folder);
-  return openMysqlStore({ url: url ?? '', log: createLog('bench', 'fatal'), clock: Date.now });
+  return openMysqlStore({
+    url: url ?? '',
+    log: createLog('bench', 'fatal'),
+    clock: Date.now,
+    steady: steadyClock,
+  });
 }
 
 /** Full batches of drafts over 20 conversations through our adapter, one after the other. Returns entries per second. */

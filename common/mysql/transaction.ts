@@ -1,4 +1,5 @@
 import type { Connection } from 'mysql2/promise';
+import { aheadBy } from '../clocks.ts';
 import { CONNECTION_KILLED } from './errors.ts';
 import { block, type Sql, sql } from './sql.ts';
 
@@ -86,7 +87,7 @@ export async function prepare(connection: Connection): Promise<ServerBehind> {
   const asks = sql`SELECT VERSION() AS version, UNIX_TIMESTAMP(NOW(3)) * 1000 AS now`;
   const results = await runOn(connection, [...SESSION, asks]);
   const [{ version, now }] = results.at(-1) as [{ version: string; now: string }];
-  const clockAheadMs = Number(now) - (askedAt + performance.now()) / 2;
+  const clockAheadMs = aheadBy(Number(now), (askedAt + performance.now()) / 2);
   return { takesBlocks: version.includes('MariaDB'), clockAheadMs };
 }
 

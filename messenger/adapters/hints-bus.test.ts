@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { mock } from 'node:test';
 import { afterEach, describe, it } from 'mocha';
 import type { Bus } from '#common/bus/bus.ts';
 import { LocalBus } from '#common/bus/local.ts';
@@ -20,7 +21,8 @@ const entry = (conversation: string, seq: number, body = 'hello'): Entry => ({
 
 describe('hints over the bus', () => {
   const nodes: BusHints[] = [];
-  const now = 0;
+  /** What the steady clock tells. */
+  let now = 0;
   afterEach(async () => {
     for (const node of nodes.splice(0)) await node[Symbol.asyncDispose]();
   });
@@ -84,6 +86,26 @@ describe('hints over the bus', () => {
     const counting: Bus = { ...bus, publish: (subject) => subjects.push(subject) };
     start(counting).tellEntries([entry('ada:bob', 1)]);
     assert.deepEqual(subjects, ['chatterbox.nodes.alive']);
+  });
+
+  it('know the others no longer when they were silent for more than 5 s', async () => {
+    mock.timers.enable({ apis: ['setInterval'] });
+    try {
+      const bus = new LocalBus();
+      const one = start(bus.connect());
+      const other = start(bus.connect());
+      await turn();
+      await turn();
+      await other[Symbol.asyncDispose]();
+      now += 5_000;
+      mock.timers.tick(1_000);
+      assert.equal(one.others, 1);
+      now += 1;
+      mock.timers.tick(1_000);
+      assert.equal(one.others, 0);
+    } finally {
+      mock.timers.reset();
+    }
   });
 
   it('know the others from when they first say that they are alive', async () => {

@@ -16,16 +16,17 @@ const ALIVE = 'chatterbox.nodes.alive';
  */
 export class BusHints implements Hints, AsyncDisposable {
   readonly #bus: Bus;
-  readonly #clock: () => number;
+  readonly #steady: () => number;
   readonly node = randomUUID();
-  /** When each other node was last heard, ms. */
+  /** When each other node was last heard, by the steady clock. */
   readonly #others = new Map<string, number>();
   readonly #alive: NodeJS.Timeout;
   readonly #hearing: Disposable;
 
-  constructor(bus: Bus, clock: () => number) {
+  /** `steady`: ms that only grow, see common/clocks.ts. */
+  constructor(bus: Bus, steady: () => number) {
     this.#bus = bus;
-    this.#clock = clock;
+    this.#steady = steady;
     this.#hearing = bus.subscribe(ALIVE, (message) => this.#heard(Buffer.from(message).toString()));
     this.#alive = setInterval(() => this.#sayAlive(), ALIVE_EVERY_MS).unref();
     this.#sayAlive();
@@ -78,13 +79,13 @@ export class BusHints implements Hints, AsyncDisposable {
   /** Whoever is heard for the first time is answered at once: it does not know of us yet. */
   #heard(id: string): void {
     const isNew = !this.#others.has(id);
-    this.#others.set(id, this.#clock());
+    this.#others.set(id, this.#steady());
     if (isNew) this.#sayAlive();
   }
 
   #sayAlive(): void {
     for (const [id, heardAt] of this.#others)
-      if (this.#clock() - heardAt > GONE_AFTER_MS) this.#others.delete(id);
+      if (this.#steady() - heardAt > GONE_AFTER_MS) this.#others.delete(id);
     this.#bus.publish(ALIVE, Buffer.from(this.node));
   }
 

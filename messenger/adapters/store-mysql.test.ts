@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'mocha';
 import mysql, { type Connection, type RowDataPacket } from 'mysql2/promise';
+import { pino } from 'pino';
+import { steadyClock } from '#common/clocks.ts';
 import { ServiceError } from '#common/errors.ts';
 import { createLog } from '#common/log.ts';
 import { weaknesses } from '#common/mysql/durability.ts';
@@ -67,7 +69,8 @@ function withServer(server: string): void {
     return opened;
   });
 
-  const open = (url: string, clock = Date.now) => openMysqlStore({ url, log, clock });
+  const open = (url: string, clock = Date.now, steady = steadyClock) =>
+    openMysqlStore({ url, log, clock, steady });
 
   sharedStoreContract('MySQL', async () => {
     const stack = new AsyncDisposableStack();
@@ -155,27 +158,34 @@ function withServer(server: string): void {
       await still;
     }).timeout(15_000);
 
-    it('does not pass a batch whose number is missing, until it is old enough to have been aborted', async () => {
-      await using database = await newDatabase();
-      let now = 1_000_000;
-      await using store = await open(database.url, () => now);
-      const start = await store.journalEnd();
-      await store.commit([draft('ada', 'bob', 'a')], now);
-      await journal(database.name, { node: 1, batch: 3, at: now, lastSeq: 3 });
-      const page = await store.journal(start, 9);
-      assert.deepEqual(
-        page?.commits.map(({ lastSeq }) => lastSeq),
-        [1],
-      );
-      assert.equal(await store.journalEnd(), page?.cursor);
-      now += 10_000;
-      const later = await store.journal(page?.cursor ?? '', 9);
-      assert.deepEqual(
-        later?.commits.map(({ lastSeq }) => lastSeq),
-        [3],
-      );
-      assert.equal(await store.journalEnd(), later?.cursor);
-    });
+    for (const step of [3_600_000, -3_600_000])
+      it(`does not pass a batch whose number is missing, until it was there for 10 s, though the clock is set by ${step / 60_000} min`, async () => {
+        await using database = await newDatabase();
+        let now = 1_000_000_000;
+        let steady = 5_000;
+        const clocks = [() => now, () => steady] as const;
+        await using store = await open(database.url, ...clocks);
+        const start = await store.journalEnd();
+        await store.commit([draft('ada', 'bob', 'a')], now);
+        await journal(database.name, { node: 1, batch: 3, at: now, lastSeq: 3 });
+        const seqs = async (cursor = '') =>
+          (await store.journal(cursor, 9))?.commits.map(({ lastSeq }) => lastSeq);
+        assert.deepEqual(await seqs(start), [1]);
+        const before = await store.journalEnd();
+        now += step;
+        for (let i = 0; i < 9; i++) {
+          steady += 1_000;
+          assert.deepEqual(await seqs(before), []);
+        }
+        assert.equal(await store.journalEnd(), before);
+        steady += 1_000;
+        const later = await store.journal(before, 9);
+        assert.deepEqual(
+          later?.commits.map(({ lastSeq }) => lastSeq),
+          [3],
+        );
+        assert.equal(await store.journalEnd(), later?.cursor);
+      });
 
     it('tells followers of a batch behind a gap when the gap is old enough, though nothing more is committed', async () => {
       await using database = await newDatabase();
@@ -250,22 +260,23 @@ function withServer(server: string): void {
 
     it('passes a batch whose number is missing where it looks for news, and tells of it when it comes', async () => {
       await using database = await newDatabase();
-      let now = 1_000_000;
+      const at = 1_000_000;
+      let steady = 5_000;
       await (await open(database.url))[Symbol.asyncDispose]();
       await admin.query(`INSERT INTO ${database.name}.journal_node VALUES (7, 0, 1)`);
-      await journal(database.name, { node: 7, batch: 1, at: now, lastSeq: 1 });
-      await journal(database.name, { node: 7, batch: 3, at: now, lastSeq: 3 });
-      await using other = await open(database.url, () => now);
+      await journal(database.name, { node: 7, batch: 1, at, lastSeq: 1 });
+      await journal(database.name, { node: 7, batch: 3, at, lastSeq: 3 });
+      await using other = await open(database.url, Date.now, () => steady);
       const heard = async () => (await other.news())?.commits.map(({ lastSeq }) => lastSeq);
       assert.deepEqual(await heard(), [], 'only what comes after the opening');
-      await journal(database.name, { node: 7, batch: 6, at: now, lastSeq: 6 });
+      await journal(database.name, { node: 7, batch: 6, at, lastSeq: 6 });
       assert.deepEqual(await heard(), [6]);
-      await journal(database.name, { node: 7, batch: 5, at: now, lastSeq: 5 });
-      await journal(database.name, { node: 7, batch: 2, at: now, lastSeq: 2 });
+      await journal(database.name, { node: 7, batch: 5, at, lastSeq: 5 });
+      await journal(database.name, { node: 7, batch: 2, at, lastSeq: 2 });
       assert.deepEqual((await heard())?.sort(), [2, 5]);
-      now += 20_000;
+      steady += 20_000;
       assert.deepEqual(await heard(), []);
-      await journal(database.name, { node: 7, batch: 4, at: now, lastSeq: 4 });
+      await journal(database.name, { node: 7, batch: 4, at, lastSeq: 4 });
       assert.deepEqual(await heard(), [], 'it was aborted long ago');
     });
 
@@ -434,6 +445,25 @@ function withServer(server: string): void {
       assert.equal((await store.commit([draft('ada', 'bob', 'b')], 5))[0]?.seq, 2);
       assert.equal((await store.heads(['ada:bob'])).length, 1);
     });
+
+    for (const [hours, how] of [
+      [1, '3600 s ahead of'],
+      [-1, '3600 s behind'],
+    ] as const)
+      it(`warns when it opens with a clock that is ${how} the database’s`, async () => {
+        await using database = await newDatabase();
+        const lines: string[] = [];
+        const heard = pino({ level: 'warn' }, { write: (line) => lines.push(line) });
+        const clocks = { clock: () => Date.now() + hours * 3_600_000, steady: steadyClock };
+        await using _ = await openMysqlStore({ url: database.url, log: heard, ...clocks });
+        assert.equal(
+          lines.filter((line) => line.includes(`clock is ${how} the database server’s`)).length,
+          1,
+        );
+        lines.length = 0;
+        await using __ = await openMysqlStore({ url: database.url, log: heard, ...clocks, clock: Date.now });
+        assert.deepEqual(lines, []);
+      });
 
     it('knows the settings by which a server could lose what it acknowledged', async () => {
       await using connection = new Mysql({ url: server });

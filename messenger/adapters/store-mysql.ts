@@ -2,6 +2,7 @@ import type { Log } from '#common/log.ts';
 import { warnOfWeaknesses } from '#common/mysql/durability.ts';
 import { migrateMysql } from '#common/mysql/migrate.ts';
 import { Mysql } from '#common/mysql/open.ts';
+import { warnOfClock } from '#common/mysql/server-clock.ts';
 import type { MessageStore, SharedLog } from '../ports.ts';
 import { Committer } from './mysql/commit.ts';
 import { MysqlDevices } from './mysql/devices.ts';
@@ -18,6 +19,8 @@ export interface MysqlStoreOptions {
   url: string;
   log: Log;
   clock(): number;
+  /** Ms that only grow, see common/clocks.ts. */
+  steady(): number;
 }
 
 export interface MysqlStore extends MessageStore, SharedLog, AsyncDisposable {
@@ -29,22 +32,23 @@ export interface MysqlStore extends MessageStore, SharedLog, AsyncDisposable {
  * The message store in a MySQL, MariaDB or TiDB, shared by any number of nodes. Leaves nothing open when it throws.
  * @throws Error when the server is not there (see `isConnectionTrouble`), refuses us, or its schema is newer than this program.
  */
-export async function openMysqlStore({ url, log, clock }: MysqlStoreOptions): Promise<MysqlStore> {
+export async function openMysqlStore({ url, log, clock, steady }: MysqlStoreOptions): Promise<MysqlStore> {
   await migrateMysql(url, SCHEMA);
   await using cleanup = new AsyncDisposableStack();
   const mysql = cleanup.use(new Mysql({ url }));
   // What is written never waits for a connection that many readers want.
   const writing = cleanup.use(new Mysql({ url, connections: 3, idle: 3 }));
   await warnOfWeaknesses(mysql, log);
+  await warnOfClock(mysql, clock, log);
   // Marks do not wait for messages: both have lanes of their own, which the journal takes for two nodes.
   const own = [new JournalNode(writing), new JournalNode(writing)] as const;
-  const others = new OtherNodes(mysql, (node) => own.some((one) => one.has(node)), clock);
+  const others = new OtherNodes(mysql, (node) => own.some((one) => one.has(node)), steady);
   const lane = (node: JournalNode) => new JournalLane(writing, node, (place) => others.await(place));
   const committer = new Committer(lane(own[0]), () => writing.connectionsMade);
   const marks = new MarkKeeper(mysql, lane(own[1]), clock);
   const devices = new MysqlDevices(mysql);
   const reader = new LogReader(mysql);
-  const journal = new Journal(mysql, clock);
+  const journal = new Journal(mysql, clock, steady);
   await others.begin();
   const opened = cleanup.move();
   return {

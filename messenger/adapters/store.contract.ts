@@ -57,11 +57,40 @@ export function messageStoreContract(name: string, openStore: () => Promise<Open
       assert.ok(outcomes.every((outcome) => outcome.kind === 'committed'));
     });
 
-    it('never dates an entry before the one before it, though the clock goes back', async () => {
-      await store().commit([draft('ada', 'bob', 'a')], 100);
+    it('never dates an entry before the one before it, though the clock goes back by up to a minute', async () => {
+      await store().commit([draft('ada', 'bob', 'a')], 60_040);
       const [outcome] = await store().commit([draft('ada', 'bob', 'b')], 40);
-      assert.equal(outcome?.sentAt, 100);
+      assert.deepEqual(outcome, { kind: 'committed', seq: 2, sentAt: 60_040, messagesSoFar: 2 });
     });
+
+    for (const ahead of [3_600_000, 365 * 86_400_000])
+      it(`keeps no conversation ahead of a clock that was ahead by ${ahead / 3_600_000} h and is right again`, async () => {
+        const now = 1_800_000_000_000;
+        await store().commit([draft('ada', 'bob', 'a')], now + ahead);
+        await store().commit([draft('ada', 'cleo', 'c')], now);
+        const again = await store().commit(
+          ['b', 'c'].map((text) => draft('ada', 'bob', text)),
+          now + 1,
+        );
+        assert.deepEqual(again, [
+          { kind: 'committed', seq: 2, sentAt: now + 1, messagesSoFar: 2, datedBackMs: ahead - 1 },
+          { kind: 'committed', seq: 3, sentAt: now + 1, messagesSoFar: 3 },
+        ]);
+        await store().commit([draft('ada', 'cleo', 'd')], now + 2);
+        const inbox = await store().conversations('ada', undefined, 9);
+        assert.deepEqual(
+          inbox.map(({ id, lastEntry }) => [id, lastEntry.sentAt]),
+          [
+            ['ada:cleo', now + 2],
+            ['ada:bob', now + 1],
+          ],
+        );
+        assert.deepEqual(
+          (await store().snapshot('', 9)).map(({ sentAt }) => sentAt),
+          [now + 1, now + 2],
+        );
+        assert.deepEqual(await bodies(store(), 'ada:bob'), ['a', 'b', 'c']);
+      });
 
     it('keeps any text and any 64-bit client time as it is', async () => {
       const texts = [

@@ -25,7 +25,7 @@ export interface ChatServiceOptions {
   maxDevices: number;
   /** A device did not keep up: it reads on from the log. */
   onWindowFull(): void;
-  clock(): number;
+  steady(): number;
   log: Log;
 }
 

@@ -141,7 +141,7 @@ class ChatStream implements Listener, Sink, StreamAnswers, AcknowledgingStream, 
       const { conversation, seq } = entry;
       if (this.#isWanted(entry)) this.#deliver(entry);
       this.#outbox.afterWrites(conversation, () =>
-        this.#implicitAcks.writtenOut({ conversation, seq }, this.#options.clock()),
+        this.#implicitAcks.writtenOut({ conversation, seq }, this.#options.steady()),
       );
     }
     return this.#outbox.hasRoom;
@@ -221,7 +221,7 @@ class ChatStream implements Listener, Sink, StreamAnswers, AcknowledgingStream, 
   /** Undefined where it is done at once, as most is; else a promise that fulfils when the next frame may come. */
   #take(frame: ChatMessage): Promise<void> | undefined {
     if (this.#live.reason !== undefined) return undefined;
-    this.#moveImplicitly(this.#implicitAcks.frameReceived(this.#options.clock()));
+    this.#moveImplicitly(this.#implicitAcks.frameReceived(this.#options.steady()));
     let taking: Promise<void> | undefined;
     if (isAcknowledgement(frame)) taking = this.#acknowledge(frame);
     else if (!isHeartbeat(frame)) taking = this.#sends.send(toSendRequest(frame));

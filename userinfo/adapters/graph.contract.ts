@@ -202,6 +202,18 @@ function chatsContract(graph: () => Graph): void {
     assert.deepEqual(await graph().contacts('bob', 10), [{ username: 'ada', lastChatted: 50 }]);
   });
 
+  it('a time from a clock that was a year ahead does not stay for a year', async () => {
+    const [now, year] = [1_800_000_000_000, 365 * 86_400_000];
+    await graph().chatted([{ one: 'ada', other: 'bob', at: now + year }], 'm1');
+    await graph().chatted([{ one: 'ada', other: 'bob', at: now }], 'm2');
+    const both = [now + year, now + 1].map((at) => ({ one: 'ada', other: 'cleo', at }));
+    await graph().chatted(both, 'm3');
+    assert.deepEqual(await graph().contacts('ada', 10), [
+      { username: 'cleo', lastChatted: now + 1 },
+      { username: 'bob', lastChatted: now },
+    ]);
+  });
+
   it('contacts are the recently chatted with, strangers too, then the other friends by name', async () => {
     await graph().seed([named('abe', 'Abe')]);
     for (const friend of ['cyd', 'abe', 'bob']) {

@@ -24,6 +24,15 @@ export function attemptPromises({ store, reopen }: Subject): void {
     assert.deepEqual(waits, [1_000, 2_000, 4_000, 5_000, 5_000]);
   });
 
+  for (const step of [3_600_000, -3_600_000])
+    it(`cost no more waiting than their wait where the clock was set by ${step / 60_000} min`, async () => {
+      await admit(NOW);
+      await admit(NOW);
+      const wait = await admit(NOW + step);
+      assert.equal(wait, step > 0 ? 0 : 1_000);
+      assert.ok((await admit(NOW + step)) <= 1_000);
+    });
+
   it('that are refused do not count, and the wait is not made longer by asking', async () => {
     await admit(NOW);
     await admit(NOW);

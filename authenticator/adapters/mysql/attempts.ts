@@ -1,4 +1,5 @@
 import { hash, randomBytes } from 'node:crypto';
+import { aheadBy } from '#common/clocks.ts';
 import type { Mysql } from '#common/mysql/open.ts';
 import { type Sql, sql } from '#common/mysql/sql.ts';
 import type { Attempt, Budget } from '../../ports.ts';
@@ -12,6 +13,7 @@ const NO_ID = new Uint8Array(16);
 /** Failed logins, and the addresses that know an account. The counters are in the database, so they hold whichever node is asked. */
 export class Attempts {
   readonly #mysql: Mysql;
+  /** By the clock that rows are forgotten by; where it is set, sweeping comes sooner, either way. */
   #sweptAt = 0;
 
   constructor(mysql: Mysql) {
@@ -95,7 +97,7 @@ export class Attempts {
 
   /** Counters that are whole again need no row. Once a minute and node, and as long as there are many with every attempt. */
   async #sweep(now: number): Promise<void> {
-    if (Math.abs(now - this.#sweptAt) < SWEEP_MS) return;
+    if (Math.abs(aheadBy(now, this.#sweptAt)) < SWEEP_MS) return;
     const forgotten = await this.#mysql.query<{ k: Uint8Array }>(
       sql`SELECT k FROM auth_attempt WHERE forget_at < ${now} ORDER BY forget_at LIMIT ${DROPPED_AT_ONCE}`,
     );
@@ -142,11 +144,14 @@ function longestWait(budgets: KeyedBudget[], states: State[], now: number): numb
   return Math.max(0, ...waits);
 }
 
-/** Twice as long with each attempt beyond the free ones, up to the ceiling. */
+/**
+ * Twice as long with each attempt beyond the free ones, up to the ceiling; no longer where the clock was set
+ * back since.
+ */
 function waitOf({ free, ceilingMs }: Budget, { tries, lastAt }: State, now: number): number {
   if (tries < free) return 0;
   const wait = Math.min(ceilingMs, FIRST_WAIT_MS * 2 ** (tries - free));
-  return Math.max(0, lastAt + wait - now);
+  return Math.min(wait, Math.max(0, aheadBy(lastAt + wait, now)));
 }
 
 type KeyedBudget = Budget & { k: Buffer };

@@ -1,3 +1,4 @@
+import { aheadBy, timeBefore } from '#common/clocks.ts';
 import type { Mysql } from '#common/mysql/open.ts';
 import { sql } from '#common/mysql/sql.ts';
 import type { Ending, Revocation, Rotated, Rotation, Sequenced, Session, Standing } from '../../ports.ts';
@@ -24,7 +25,7 @@ export class Logins {
   sessions(username: string, { now, idleMs }: Standing): Promise<Session[]> {
     return this.#mysql.query(
       sql`SELECT ${SESSION} FROM auth_session
-          WHERE username = ${username} AND used_at >= ${now - idleMs}
+          WHERE username = ${username} AND used_at >= ${timeBefore(now, idleMs)}
             AND (token_hash <> '' OR token_until > ${Math.floor(now / 1000)})
           ORDER BY used_at DESC, id`,
     );
@@ -32,7 +33,7 @@ export class Logins {
 
   /** Found without a lock, and looked at again under theirs: one that was refreshed meanwhile stays. */
   async dropIdle({ now, idleMs }: Standing): Promise<number> {
-    const isIdle = sql`used_at < ${now - idleMs} AND token_until <= ${Math.floor(now / 1000)}`;
+    const isIdle = sql`used_at < ${timeBefore(now, idleMs)} AND token_until <= ${Math.floor(now / 1000)}`;
     const idle = await this.#mysql.query<{ id: string }>(
       sql`SELECT id FROM auth_session WHERE ${isIdle} ORDER BY used_at LIMIT ${DROPPED_AT_ONCE}`,
     );
@@ -55,7 +56,7 @@ export class Logins {
       );
       const head = exactly(rowsOf<Head>(heads), ({ id }) => id === sessionId);
       if (head === undefined) return ended;
-      if (head.tokenHash === '' || head.usedAt < now - idleMs) return undefined;
+      if (head.tokenHash === '' || head.usedAt < timeBefore(now, idleMs)) return undefined;
       const { username } = head;
       const moved = sql`token_until = GREATEST(token_until, ${until})`;
       if (generation === head.generation && tokenHash === head.tokenHash) {
@@ -67,7 +68,7 @@ export class Logins {
         return { username, generation: generation + 1 };
       }
       const isRepeat = generation === head.generation - 1 && tokenHash === head.previousHash;
-      if (isRepeat && now - head.usedAt <= graceMs) {
+      if (isRepeat && aheadBy(now, head.usedAt) <= graceMs) {
         await tx.commit(sql`UPDATE auth_session SET ${moved} WHERE id = ${sessionId}`);
         return { username, generation: head.generation };
       }

@@ -1,8 +1,13 @@
+import { aheadBy } from '#common/clocks.ts';
 import { isDuplicate } from '#common/mysql/errors.ts';
 import type { Mysql } from '#common/mysql/open.ts';
 import { sql } from '#common/mysql/sql.ts';
 
-/** After this long without a batch a node numbers its batches anew, long before its old numbers are forgotten. */
+/**
+ * After this long without a batch a node numbers its batches anew, long before its old numbers are forgotten.
+ * By the clock that the forgetting goes by, which also counts while the machine sleeps; where it was set by
+ * so much, back or forward, the node numbers anew too.
+ */
 const RENEW_MS = 24 * 3_600_000;
 /** More nodes than this do not start at the same moment. */
 const MOST_TRIES = 50;
@@ -29,7 +34,7 @@ export class JournalNode {
   }
 
   async nextPlace(now: number): Promise<{ node: number; batch: number }> {
-    if (this.#node === 0 || now - this.#usedAt > RENEW_MS) await this.#register(now);
+    if (this.#node === 0 || Math.abs(aheadBy(now, this.#usedAt)) > RENEW_MS) await this.#register(now);
     this.#askedAt = now;
     return { node: this.#node, batch: this.#lastBatch + 1 };
   }

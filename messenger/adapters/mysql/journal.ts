@@ -1,10 +1,9 @@
+import { timeBefore } from '#common/clocks.ts';
 import type { Mysql } from '#common/mysql/open.ts';
 import { type Sql, sql } from '#common/mysql/sql.ts';
 import type { JournalPage, News } from '../../ports.ts';
 import { formatPlace, type Place, parsePlace, reachedIn } from './journal-place.ts';
-
-/** A missing number this far behind its successor's time is a batch that was never committed; before that it may still come. */
-const ABORTED_AFTER_MS = 10_000;
+import { SettledBatches } from './settled-batches.ts';
 
 /** A journal reader that has not been seen for so long no longer holds the journal; it starts anew from a snapshot. */
 const READER_LIFETIME_MS = 7 * 24 * 3_600_000;
@@ -29,16 +28,18 @@ const PRUNED_AT_ONCE = 1_000;
 export class Journal {
   readonly #mysql: Mysql;
   readonly #clock: () => number;
+  readonly #settled: SettledBatches;
 
-  constructor(mysql: Mysql, clock: () => number) {
+  constructor(mysql: Mysql, clock: () => number, steady: () => number) {
     this.#mysql = mysql;
     this.#clock = clock;
+    this.#settled = new SettledBatches(steady);
   }
 
   async read(cursor: string, limit: number): Promise<JournalPage | undefined> {
     const place = parsePlace(cursor);
     if (place === undefined) return undefined;
-    const nodes = await journalNodes(this.#mysql);
+    const nodes = await this.#nodes();
     if (!isPlace(place, nodes)) return undefined;
     const news = limit === 0 ? [] : nodes.filter(({ node, last }) => last > reachedIn(place, node));
     if (news.length === 0) return { commits: [], cursor: this.#cursorOf(place, nodes) };
@@ -65,7 +66,7 @@ export class Journal {
 
   /** Before any batch that may still come. */
   async end(): Promise<string> {
-    const nodes = await journalNodes(this.#mysql);
+    const nodes = await this.#nodes();
     const batchOf = new Map<number, number>();
     const alive = nodes.filter(({ last }) => last > 0);
     const results =
@@ -93,11 +94,11 @@ export class Journal {
   /** True when there is more to prune. */
   async prune(now: number): Promise<boolean> {
     await this.#mysql.transaction((tx) =>
-      tx.commit(sql`DELETE FROM journal_reader WHERE seen_at < ${now - READER_LIFETIME_MS}`),
+      tx.commit(sql`DELETE FROM journal_reader WHERE seen_at < ${timeBefore(now, READER_LIFETIME_MS)}`),
     );
     const readers = await this.#mysql.query<{ place: string }>(sql`SELECT place FROM journal_reader`);
     const places = readers.map(({ place }) => parsePlace(place)).filter((place) => place !== undefined);
-    const nodes = await journalNodes(this.#mysql);
+    const nodes = await this.#nodes();
     let hasMore = false;
     for (const node of nodes) hasMore = (await this.#prune(node, places, now)) || hasMore;
     await this.#retire(nodes, now);
@@ -108,9 +109,9 @@ export class Journal {
   async #prune({ node, pruned, last }: NodeRow, places: Place[], now: number): Promise<boolean> {
     if (pruned >= last) return false;
     const read = Math.min(last, ...places.map((place) => reachedIn(place, node)));
-    const readBefore = now - (places.length === 0 ? UNREAD_MS : KEPT_MS);
+    const readBefore = timeBefore(now, places.length === 0 ? UNREAD_MS : KEPT_MS);
     const [oldest] = await this.#mysql.query<{ batch: number | null; looked: number }>(sql`
-      SELECT MAX(IF(at < ${now - READER_LIFETIME_MS} OR (batch <= ${read} AND at < ${readBefore}), batch, NULL)) AS batch,
+      SELECT MAX(IF(at < ${timeBefore(now, READER_LIFETIME_MS)} OR (batch <= ${read} AND at < ${readBefore}), batch, NULL)) AS batch,
         COUNT(*) AS looked
       FROM (SELECT batch, at FROM journal WHERE node = ${node} ORDER BY batch LIMIT ${PRUNED_AT_ONCE}) o`);
     const until = oldest?.batch ?? 0;
@@ -126,31 +127,35 @@ export class Journal {
 
   /** A node that ended, left the cursors and is of no use to any; never the newest, from which the next one is numbered. */
   async #retire(nodes: NodeRow[], now: number): Promise<void> {
-    const first = firstKept(nodes, now - 2 * READER_LIFETIME_MS);
+    const first = firstKept(nodes, timeBefore(now, 2 * READER_LIFETIME_MS));
     if (first > firstOf(nodes)) await this.#mysql.query(sql`DELETE FROM journal_node WHERE node < ${first}`);
   }
 
   /** Without the nodes that ended long ago, where they were read to their end. */
   #cursorOf(place: Place, nodes: NodeRow[]): string {
-    const kept = firstKept(nodes, this.#clock() - READER_LIFETIME_MS);
+    const kept = firstKept(nodes, timeBefore(this.#clock(), READER_LIFETIME_MS));
     const next = nodes.find(({ node, last }) => node >= kept || reachedIn(place, node) < last);
     return formatPlace({ before: Math.max(place.before, next?.node ?? 1), batchOf: place.batchOf });
   }
 
   /** The batches up to the first missing one that may still come. */
   #withoutGaps(batches: Batch[], after: number): Batch[] {
-    const young = this.#clock() - ABORTED_AFTER_MS;
-    const gap = batches.findIndex(({ batch, at }, i) => {
-      return batch !== (batches[i - 1]?.batch ?? after) + 1 && at > young;
+    const gap = batches.findIndex((found, i) => {
+      return found.batch !== (batches[i - 1]?.batch ?? after) + 1 && !this.#settled.has(found);
     });
     return gap === -1 ? batches : batches.slice(0, gap);
   }
 
-  /** When the first of these may be told though the batch before it is missing; no later than that by a clock that is ahead of ours. */
+  /** When the first of these may be told though the batch before it is missing. */
   #lookAgain(behindGaps: Batch[]): { lookAgainInMs?: number } {
     if (behindGaps.length === 0) return {};
-    const oldest = Math.min(...behindGaps.map(({ at }) => at), this.#clock());
-    return { lookAgainInMs: Math.max(0, oldest + ABORTED_AFTER_MS - this.#clock()) };
+    return { lookAgainInMs: Math.min(...behindGaps.map((batch) => this.#settled.inMs(batch))) };
+  }
+
+  async #nodes(): Promise<NodeRow[]> {
+    const nodes = await journalNodes(this.#mysql);
+    this.#settled.look(nodes);
+    return nodes;
   }
 }
 

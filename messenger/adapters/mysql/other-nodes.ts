@@ -18,7 +18,7 @@ const MOST_AWAITED = 1_000;
 export class OtherNodes implements SharedLog {
   readonly #mysql: Mysql;
   readonly #isOwn: (node: number) => boolean;
-  readonly #clock: () => number;
+  readonly #steady: () => number;
   /** The newest batch of each node that was read. */
   readonly #reached = new Map<number, number>();
   /** Batches before that which were not there. */
@@ -26,10 +26,11 @@ export class OtherNodes implements SharedLog {
   /** What was read and not told yet: a later page may fail. */
   #untold: News = { commits: [], marks: [] };
 
-  constructor(mysql: Mysql, isOwn: (node: number) => boolean, clock: () => number) {
+  /** `steady`: ms that only grow, see common/clocks.ts. */
+  constructor(mysql: Mysql, isOwn: (node: number) => boolean, steady: () => number) {
     this.#mysql = mysql;
     this.#isOwn = isOwn;
-    this.#clock = clock;
+    this.#steady = steady;
   }
 
   /** From now on everything is news. To be called once, before anybody reads the store. */
@@ -65,7 +66,7 @@ export class OtherNodes implements SharedLog {
 
   /** A batch of our own that may have been committed without our knowing: if so, it is news to us too. */
   await({ node, batch }: Place): void {
-    this.#missing.push({ node, batch, noticedAt: this.#clock() });
+    this.#missing.push({ node, batch, noticedAt: this.#steady() });
   }
 
   async #beginWith(nodes: NodeRow[]): Promise<void> {
@@ -101,7 +102,7 @@ export class OtherNodes implements SharedLog {
     const results = await this.#mysql.queries(...news);
     const rows = results.flat() as unknown[] as BatchRow[];
     for (const row of rows) if (!this.#isOwn(row.node)) this.#passOver(row);
-    const since = this.#clock() - MAY_COME_MS;
+    const since = this.#steady() - MAY_COME_MS;
     const came = new Set(rows.map(({ node, batch }) => `${node}:${batch}`));
     this.#missing = this.#missing.filter((m) => m.noticedAt > since && !came.has(`${m.node}:${m.batch}`));
     return { rows, areAllAwaited: (results[behind.length]?.length ?? 0) < AWAITED_AT_ONCE };
@@ -111,7 +112,7 @@ export class OtherNodes implements SharedLog {
   #passOver({ node, batch }: BatchRow): void {
     const reached = this.#reachedOf(node);
     for (let missing = Math.max(reached + 1, batch - NEWEST); missing < batch; missing++)
-      this.#missing.push({ node, batch: missing, noticedAt: this.#clock() });
+      this.#missing.push({ node, batch: missing, noticedAt: this.#steady() });
     this.#reached.set(node, Math.max(reached, batch));
   }
 
@@ -129,5 +130,6 @@ interface BatchRow {
 interface Missing {
   node: number;
   batch: number;
+  /** By the steady clock. */
   noticedAt: number;
 }

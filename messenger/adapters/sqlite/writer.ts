@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { timeBefore } from '#common/clocks.ts';
 import type { Sync } from '#common/sqlite/host.ts';
 import { openSqlite, transaction } from '#common/sqlite/open.ts';
 import {
@@ -105,13 +106,13 @@ export class SqliteWriter implements Sync<WriterPort> {
 
   pruneJournal(now: number): boolean {
     return transaction(this.#db, () => {
-      this.#sql.dropReaders.run(now - READER_LIFETIME_MS);
+      this.#sql.dropReaders.run(timeBefore(now, READER_LIFETIME_MS));
       const { read } = this.#sql.readByAll.get() as { read: number | null };
       const { until, looked } = this.#sql.prunable.get({
         limit: PRUNED_AT_ONCE,
         read: read ?? 0,
         // What is as old is forgotten, read or not.
-        before: now - (read === null ? UNREAD_MS : READER_LIFETIME_MS),
+        before: timeBefore(now, read === null ? UNREAD_MS : READER_LIFETIME_MS),
       }) as { until: number | null; looked: number };
       if (until === null) return false;
       return this.#sql.prune.run(until).changes === looked && looked === PRUNED_AT_ONCE;

@@ -1,3 +1,4 @@
+import { aheadBy, MAX_AHEAD_MS } from '#common/clocks.ts';
 import type { Chat } from '../../ports.ts';
 
 /** Batches in an order that is everybody's, so that two transactions lock in the same order and do not wait for each other. */
@@ -14,12 +15,13 @@ export function pairs<Pair extends { one: string; other: string }>(given: readon
   return inOrder(turned, (pair) => [pair.one, pair.other]);
 }
 
-/** Each pair once, as `pairs`, with its newest time. */
+/** Each pair once, as `pairs`, with the time that counts, see Graph.chatted. */
 export function newest(chats: readonly Chat[]): Chat[] {
   const found: Chat[] = [];
   for (const chat of pairs(chats)) {
     const last = found.at(-1);
     if (last?.one !== chat.one || last.other !== chat.other) found.push(chat);
+    else if (aheadBy(last.at, chat.at) > MAX_AHEAD_MS) last.at = chat.at;
     else last.at = Math.max(last.at, chat.at);
   }
   return found;

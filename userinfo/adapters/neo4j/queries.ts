@@ -1,3 +1,4 @@
+import { MAX_AHEAD_MS } from '#common/clocks.ts';
 import { NAMES_SHOWN, WHOLE_FRIEND } from '../../suggestions.ts';
 
 /** The statements of the graph; rows come back in the shapes of ports.ts. The schema is told in schema.ts. */
@@ -176,7 +177,7 @@ export const CHATTED = `
   MERGE (other:Person {username: chat.other})
   MERGE (one)-[c:LAST_CHATTED]->(other)
   SET c.locked = true
-  WITH c, chat WHERE c.at IS NULL OR c.at < chat.at
+  WITH c, chat WHERE c.at IS NULL OR c.at < chat.at OR c.at > chat.at + ${MAX_AHEAD_MS}
   SET c.at = chat.at`;
 
 export const FORGET_SOME_CHATS = `

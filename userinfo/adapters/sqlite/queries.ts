@@ -1,3 +1,5 @@
+import { MAX_AHEAD_MS } from '#common/clocks.ts';
+
 /** The longer queries of the graph; rows come back in the shapes of ports.ts. */
 
 const PERSON = 'p.username, p.display_name AS displayName, p.about, p.avatar_url AS avatarUrl';
@@ -73,7 +75,7 @@ export const FRIENDS_NEVER_CHATTED_WITH = `
 
 export const CHATTED = `
   INSERT INTO chatted (username, other, at) VALUES (:one, :other, :at)
-  ON CONFLICT DO UPDATE SET at = max(chatted.at, excluded.at)`;
+  ON CONFLICT DO UPDATE SET at = iif(chatted.at > excluded.at + ${MAX_AHEAD_MS}, excluded.at, max(chatted.at, excluded.at))`;
 
 function requests(me: string, other: string): string {
   return `

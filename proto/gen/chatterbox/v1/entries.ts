@@ -19,7 +19,10 @@ export interface Entry {
   seq: bigint;
   sender: string;
   clientId: string;
-  /** The server's clock; never below the entry before it. */
+  /**
+   * The server's clock; never below the entry before it, unless that one is more than a minute ahead of the
+   * clock: then a server's clock was wrong, and the times go back once. Only seq tells the order.
+   */
   sentTime:
     | Timestamp
     | undefined;

@@ -49,7 +49,10 @@ export interface ChatMessage {
    * sending back `conversation` and `seq` without text: everything up to `seq` has arrived.
    */
   seq: bigint;
-  /** When the server took it, milliseconds since the epoch; never below the message before it. */
+  /**
+   * When the server took it, milliseconds since the epoch; never below the message before it, unless that was
+   * dated by a clock more than a minute ahead.
+   */
   sentAt: bigint;
   /** Set by the server on a message that it refused (recognisable by its client_id). */
   error:
