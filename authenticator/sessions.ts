@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { timeBefore } from '#common/clocks.ts';
 import { ServiceError } from '#common/errors.ts';
 import type { Identity } from '#common/identity/access-token.ts';
 import { LIMITS } from './limits.ts';
@@ -86,7 +87,7 @@ export class Sessions {
    * stream of their sessions can have outlived. Called now and then.
    */
   async dropUnneeded(): Promise<void> {
-    const oldest = Math.floor(this.#clock() / 1000) - this.#revocationSeconds;
+    const oldest = Math.floor(timeBefore(this.#clock(), this.#revocationSeconds * 1_000) / 1_000);
     await Promise.all([this.#store.dropIdle(this.#standing()), this.#store.dropRevocations(oldest)]);
   }
 

@@ -288,7 +288,12 @@ describe('the lane', () => {
   it('refuses only the draft that the store cannot take, however many share its batch', async () => {
     const committed: Entry[] = [];
     const store = storeRefusing(new Set(['7']));
-    const lane = new Lane({ store, clock: () => 1, onCommitted: (entries) => committed.push(...entries) });
+    const lane = new Lane({
+      store,
+      clock: () => 1,
+      steady: () => 1,
+      onCommitted: (entries) => committed.push(...entries),
+    });
     const bodies = Array.from({ length: 20 }, (_, i) => `${i}`);
     const outcomes = await Promise.allSettled(bodies.map((body) => submit(lane, draft(body))));
     assert.deepEqual(
@@ -310,6 +315,7 @@ describe('the lane', () => {
         const lane = new Lane({
           store,
           clock: () => 1,
+          steady: () => 1,
           onCommitted: (entries) => committed.push(...entries),
         });
         const acknowledged: string[] = [];

@@ -7,6 +7,7 @@ import type { Marks, Reached } from './ports.ts';
 import { ReadMarks } from './read-marks.ts';
 
 const hints = {
+  node: 'n',
   tellEntries() {},
   tellMarks() {},
   tellOpened() {},
@@ -15,7 +16,7 @@ const hints = {
 const log = createLog('test', 'silent');
 const reached = (i: number): Reached => ({ user: `user${i}`, conversation: `user${i}:zoe`, seq: 1 });
 const marksOf = ({ user, conversation, seq }: Reached): Marks => {
-  return { conversation, member: user, readSeq: seq, deliveredSeq: 0, revision: 1 };
+  return { conversation, member: user, readSeq: seq, deliveredSeq: 0, revision: 1, marksRevision: 2 };
 };
 
 describe('read marks', () => {

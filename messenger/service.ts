@@ -118,7 +118,7 @@ export async function startMessenger(
     },
   });
   repair = followOthers(opened, hub, feed, liveCalls, log);
-  const running = [pruneJournal(opened, store, clock, log), ...(repair ? [repair] : [])];
+  const running = [pruneJournal(opened, store, clocks.clock, log), ...(repair ? [repair] : [])];
   opened.whenOpen().then(server.serve, () => {});
   await opened.firstTry();
   log.info({ address: server.address }, 'messenger is listening');

@@ -1,7 +1,12 @@
+import { aheadBy } from '#common/clocks.ts';
 import { ServiceError } from '#common/errors.ts';
 
-/** A device that is here is seen anew after this long, ms: each time would be a write for each opening. */
-export const SEEN_STEP_MS = 3_600_000;
+/** A device that is here is noted as seen after this long, ms: noting it each time would be a write for each opening. */
+const SEEN_STEP_MS = 3_600_000;
+
+export function isToBeSeen(seenAt: number, now: number): boolean {
+  return Math.abs(aheadBy(now, seenAt)) > SEEN_STEP_MS;
+}
 
 /**
  * Which of a user's devices go, the longest unseen first, so that one more has room. `devices`: ascending by when they were seen; those in `open`

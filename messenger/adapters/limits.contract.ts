@@ -18,6 +18,9 @@ export function limitPromises(store: () => MessageStore): void {
     clientId: 'c'.repeat(LIMITS.clientId),
   };
 
+  const open = (user: string, name: string) =>
+    store().openDevice(user, name, { now: 10, baseAt: 10, maxDevices: 50, openDevices: [] });
+
   it('keeps every text at its maximum', async () => {
     assert.equal(conversation.length, LIMITS.conversationId);
     const start = await store().journalEnd();
@@ -33,14 +36,22 @@ export function limitPromises(store: () => MessageStore): void {
   });
 
   it('keeps a device and its marks, however long the names', async () => {
-    await store().openDevice(zed, device, 0);
+    await open(zed, device);
     await store().commit([longest], 5);
-    const [delivered] = await store().saveCursors([{ user: zed, device, conversation, seq: 1 }]);
+    const [delivered] = await store().saveCursors([
+      { user: zed, device, conversation, seq: 1, marksTaken: 0 },
+    ]);
     assert.deepEqual([delivered?.member, delivered?.deliveredSeq], [zed, 1]);
     const [read] = await store().markRead([{ user: zed, conversation, seq: 1 }]);
     assert.deepEqual([read?.member, read?.readSeq], [zed, 1]);
-    assert.deepEqual(await store().positions(zed, device), [{ conversation, lastSeq: 1, cursor: 1 }]);
-    assert.equal((await store().openDevice(zed, device, 0)).isNew, false);
+    const { positions } = await open(zed, device);
+    assert.deepEqual(
+      positions.map((position) => [position.conversation, position.lastSeq, position.cursor]),
+      [[conversation, 1, 1]],
+    );
+    assert.deepEqual(await store().heads([conversation]), [{ conversation, lastSeq: 1 }]);
+    assert.deepEqual(await store().newestAt([{ conversation, lastSeq: 1, at: 5 }]), [1]);
+    assert.equal((await store().marksAfter([{ conversation, after: 0 }])).length, 2);
   });
 
   for (const number of NUMBERS) {
@@ -50,10 +61,13 @@ export function limitPromises(store: () => MessageStore): void {
     it(`takes ${number} for no entry that could be read or acknowledged`, async () => {
       await begin();
       assert.deepEqual(await store().markRead([{ ...short, seq: number }]), [undefined]);
-      assert.deepEqual(await store().saveCursors([{ ...short, device: 'phone', seq: number }]), []);
-      assert.deepEqual(await store().positions('bob', 'phone'), [
-        { conversation: 'ada:bob', lastSeq: 2, cursor: 0 },
-      ]);
+      await open('bob', 'phone');
+      const cursor = { ...short, device: 'phone', marksTaken: 0 };
+      assert.deepEqual(await store().saveCursors([{ ...cursor, seq: number }]), []);
+      assert.deepEqual(
+        (await open('bob', 'phone')).positions.map((position) => [position.lastSeq, position.cursor]),
+        [[2, undefined]],
+      );
       const [marks] = await store().markRead([{ ...short, seq: 1 }]);
       assert.deepEqual([marks?.readSeq, marks?.deliveredSeq], [1, 0]);
     });
@@ -66,7 +80,9 @@ export function limitPromises(store: () => MessageStore): void {
         marks.map((mark) => mark?.readSeq),
         [undefined, 2],
       );
-      const moved = await store().saveCursors(reached.map((place) => ({ ...place, device: 'phone' })));
+      const moved = await store().saveCursors(
+        reached.map((place) => ({ ...place, device: 'phone', marksTaken: 0 })),
+      );
       assert.deepEqual(
         moved.map(({ deliveredSeq }) => deliveredSeq),
         [2],
@@ -91,9 +107,13 @@ export function limitPromises(store: () => MessageStore): void {
     it(`tells the state after revision ${number}`, async () => {
       await begin();
       await store().markRead([{ ...short, seq: 1 }]);
-      const { revision, marks } = await store().openDevice('bob', 'phone', number);
-      assert.equal(revision, 1);
-      assert.equal(marks.filter(({ member }) => member === 'bob').length, number > 1 ? 0 : 1);
+      const { revision, marks } = await store().stateAfter('bob', number);
+      assert.deepEqual([revision, marks.length], number > 1 ? [1, 0] : [1, 1]);
+      const range = { conversation: 'ada:bob', after: number };
+      assert.equal((await store().marksAfter([range])).length, number > 2 ? 0 : 2);
+      assert.deepEqual(await store().newestAt([{ conversation: 'ada:bob', lastSeq: 2, at: number }]), [
+        number > 2 ? 2 : 0,
+      ]);
     });
   }
 }

@@ -16,7 +16,7 @@ import { conversationKey } from '../conversation-id.ts';
 import { Cursors } from '../cursors.ts';
 import { Lane } from '../lane.ts';
 import { LIMITS } from '../limits.ts';
-import type { Draft, JournalPage } from '../ports.ts';
+import type { Draft, JournalPage, MessageStore } from '../ports.ts';
 import { contentHash } from '../send.ts';
 import { Journal } from './mysql/journal.ts';
 import { OtherNodes } from './mysql/other-nodes.ts';
@@ -246,7 +246,7 @@ function withServer(server: string): void {
       const all = Array.from({ length: 60 }, (_, i) => Math.floor(i / 2) + 1);
       assert.deepEqual(sorted((await others.news())?.commits.map(({ lastSeq }) => lastSeq)), all);
       const followed: number[] = [];
-      const log = new Journal(connections, Date.now);
+      const log = new Journal(connections, Date.now, () => performance.now());
       for (let cursor = 'n7'; ; ) {
         const page = await log.read(cursor, 200);
         assert.ok(page);
@@ -382,7 +382,7 @@ function withServer(server: string): void {
       await using store = await open(database.url);
       await store.commit([draft('ada', 'bob', 'before')], 5);
       const start = await store.journalEnd();
-      const lane = new Lane({ store, clock: Date.now, onCommitted() {} });
+      const lane = new Lane({ store, clock: Date.now, steady: () => performance.now(), onCommitted() {} });
       const drafts = Array.from({ length: 20 }, (_, i) => draft('ada', 'bob', `${i}`));
       const given = drafts.with(7, { ...draft('ada', 'bob', '7'), clientId: 'x'.repeat(65) });
       const outcomes = await Promise.allSettled(
@@ -411,11 +411,13 @@ function withServer(server: string): void {
       await store.commit([draft('ada', 'bob', 'hello'), draft('ada', 'cleo', 'hello')], 5);
       await using cursors = new Cursors(store, () => {}, log);
       const devices = { bob: 'session/phone', cleo: `session/${'x'.repeat(LIMITS.deviceName)}` };
-      for (const [user, device] of Object.entries(devices))
-        cursors.move({ user, device, conversation: `ada:${user}`, seq: 1 });
+      for (const [user, device] of Object.entries(devices)) {
+        await arrive(store, user, device);
+        cursors.move({ user, device, conversation: `ada:${user}`, seq: 1, marksTaken: 0 });
+      }
       await cursors.save();
       for (const [user, device] of Object.entries(devices))
-        assert.equal((await store.positions(user, device))[0]?.cursor, 1, user);
+        assert.equal((await arrive(store, user, device)).positions[0]?.cursor, 1, user);
     });
 
     it('saves the cursors of all devices but one that it cannot take', async () => {
@@ -428,13 +430,14 @@ function withServer(server: string): void {
       );
       await using cursors = new Cursors(store, () => {}, log);
       const move = (user: string, device: string) =>
-        cursors.move({ user, device, conversation: `ada:${user}`, seq: 1 });
+        cursors.move({ user, device, conversation: `ada:${user}`, seq: 1, marksTaken: 0 });
+      for (const user of ['bob', 'dan']) await arrive(store, user, 'chat/phone');
       move('bob', 'chat/phone');
       move('cleo', 'x'.repeat(1_000));
       move('dan', 'chat/phone');
       await cursors.save();
       for (const user of ['bob', 'dan'])
-        assert.equal((await store.positions(user, 'chat/phone'))[0]?.cursor, 1, user);
+        assert.equal((await arrive(store, user, 'chat/phone')).positions[0]?.cursor, 1, user);
     });
 
     it('goes on when the server has cut all connections', async () => {
@@ -522,7 +525,7 @@ function withServer(server: string): void {
         if (name.startsWith('longer names')) await connection.query(step);
       await connection.end();
       await using store = await open(database.url);
-      assert.equal((await store.openDevice('ada', 'session/phone', 0)).isNew, false);
+      assert.equal((await arrive(store, 'ada', 'session/phone')).baseAt, 0, 'it has been here for ever');
     });
 
     it('makes its schema once, though ten nodes start at the same moment', async () => {
@@ -575,4 +578,9 @@ function draft(sender: string, friend: string, body: string): Draft {
   const conversation = members.join(':');
   const clientId = `m${++lastId}`;
   return { conversation, members, sender, clientId, contentHash: contentHash(body), body, clientTime: 0n };
+}
+
+/** As a device that arrives where nobody else is. */
+function arrive(store: MessageStore, user: string, device: string) {
+  return store.openDevice(user, device, { now: 10, baseAt: 10, maxDevices: 50, openDevices: [] });
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type Hosted, hostInWorker } from '#common/sqlite/host.ts';
 import type { Arrival, MessageStore, OpenedDevice } from '../ports.ts';
-import { SEEN_STEP_MS } from './devices.ts';
+import { isToBeSeen } from './devices.ts';
 import type { ReaderPort } from './sqlite/reader.ts';
 import type { WriterPort } from './sqlite/writer.ts';
 
@@ -56,6 +56,6 @@ async function openDevice(
     return openDevice(writer, reader, user, device, arrival);
   }
   const { seenAt, ...opened } = known;
-  if (Math.abs(arrival.now - seenAt) > SEEN_STEP_MS) await writer.seeDevice(user, device, arrival.now);
+  if (isToBeSeen(seenAt, arrival.now)) await writer.seeDevice(user, device, arrival.now);
   return opened;
 }

@@ -472,7 +472,7 @@ export function messageStoreContract(name: string, openStore: () => Promise<Open
     }
 
     it('does not take the end of a journal that went further, as before a restore, for a place in it', async () => {
-      await using fuller = await open();
+      await using fuller = await openStore();
       for (const body of ['a', 'b', 'c']) await fuller.store.commit([draft('ada', 'bob', body)], 5);
       const end = await fuller.store.journalEnd();
       assert.deepEqual((await fuller.store.journal(end, 10))?.commits, []);

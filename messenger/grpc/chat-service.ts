@@ -25,6 +25,8 @@ export interface ChatServiceOptions {
   maxDevices: number;
   /** A device did not keep up: it reads on from the log. */
   onWindowFull(): void;
+  clock(): number;
+  /** Ms that only grow, see common/clocks.ts. */
   steady(): number;
   log: Log;
 }

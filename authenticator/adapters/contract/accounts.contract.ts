@@ -124,7 +124,7 @@ export function accountPromises({ store, reopen }: Subject): void {
     it(`are listed after number ${number}, and their sessions found as of generation ${number}`, async () => {
       await register(store(), 'ada');
       assert.equal((await store().accountsAfter(number, 9)).length, number > 0 ? 0 : 1);
-      assert.deepEqual(await store().revocationsAfter(number, number, 9), []);
+      assert.deepEqual(await store().revocationsAfter(number, 9), []);
       const rotated = await store().rotate({ ...rotation('s-ada', 0), generation: number });
       assert.deepEqual({ ...rotated }, { username: 'ada', generation: number === 0 ? 1 : undefined });
       assert.deepEqual(await store().sessions('bob', { now: number, idleMs: 1 }), []);

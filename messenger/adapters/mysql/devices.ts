@@ -2,7 +2,7 @@ import type { Mysql } from '#common/mysql/open.ts';
 import { type Sql, sql } from '#common/mysql/sql.ts';
 import type { Result, Tx } from '#common/mysql/transaction.ts';
 import type { Arrival, OpenedDevice, Position } from '../../ports.ts';
-import { devicesToForget, SEEN_STEP_MS } from '../devices.ts';
+import { devicesToForget, isToBeSeen } from '../devices.ts';
 
 /** The part of the message store that knows the devices of each user. */
 export class MysqlDevices {
@@ -18,8 +18,7 @@ export class MysqlDevices {
     const known = toOpened(await this.#mysql.queries(...asks));
     if (known !== undefined) {
       const { seenAt, ...opened } = known;
-      if (Math.abs(arrival.now - seenAt) > SEEN_STEP_MS)
-        await this.#mysql.query(see(user, device, arrival.now));
+      if (isToBeSeen(seenAt, arrival.now)) await this.#mysql.query(see(user, device, arrival.now));
       return opened;
     }
     return this.#mysql.transaction(async (tx) => {
