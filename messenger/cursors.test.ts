@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, it } from 'mocha';
 import { ServiceError } from '#common/errors.ts';
 import { createLog } from '#common/log.ts';
 import { Cursors } from './cursors.ts';
-import type { DeviceCursor } from './ports.ts';
+import type { DeviceCursor, Marks } from './ports.ts';
 
 const cursor = (i: number, seq = 1): DeviceCursor => ({
   user: `user${i}`,
@@ -82,6 +83,42 @@ describe('device cursors', () => {
     isAway = false;
     await cursors.save();
     assert.equal(saved.length, 100_000);
-    assert.equal(saved[0]?.user, 'user10');
+    const users = new Set(saved.map(({ user }) => user));
+    assert.ok(users.has('user10') && !users.has('user9'));
+  });
+
+  it('of one user are saved without waiting for those of others, and after those of theirs that are under way', async () => {
+    const batches: DeviceCursor[][] = [];
+    const ends: (() => void)[] = [];
+    const store = {
+      saveCursors(batch: DeviceCursor[]) {
+        batches.push(batch);
+        return new Promise<Marks[]>((resolve) => ends.push(() => resolve([])));
+      },
+    };
+    const cursors = new Cursors(store, () => {}, createLog('test', 'silent'));
+    const many = Array.from({ length: 700 }, (_, i) => ({ ...cursor(1), conversation: `user1:z${i}` }));
+    for (const one of many) cursors.move(one);
+    cursors.move(cursor(2));
+    const saving = cursors.save();
+    await turn();
+    assert.deepEqual(
+      batches.map((batch) => [batch.length, batch.slice(0, 2).map(({ user }) => user)]),
+      [[500, ['user1', 'user2']]],
+      'users take turns',
+    );
+    cursors.move(cursor(3));
+    const third = cursors.saveOf('user3');
+    const second = cursors.saveOf('user2');
+    await turn();
+    assert.equal(batches.length, 2, 'the third one’s, and nothing of the second one’s yet');
+    ends[1]?.();
+    await third;
+    ends[0]?.();
+    await second;
+    await turn();
+    ends[2]?.();
+    await saving;
+    assert.equal(batches.flat().length, 702);
   });
 });

@@ -46,4 +46,31 @@ describe('read marks', () => {
     assert.ok(moved.every((move) => move.status === 'rejected' && move.reason.reason === 'UNAVAILABLE'));
     assert.equal(runs, 2, 'the first came alone, the others together');
   });
+
+  it('of users come in turns, and equal ones that wait are one', async () => {
+    const batches: Reached[][] = [];
+    const marks = new ReadMarks(
+      {
+        markRead: async (reads) => {
+          batches.push(reads);
+          return reads.map(marksOf);
+        },
+      },
+      new Hub(hints, Date.now),
+      log,
+    );
+    const flood = Array.from({ length: 1_000 }, (_, i) => marks.move({ ...reached(1), seq: (i % 500) + 1 }));
+    const other = marks.move(reached(2));
+    await Promise.all([...flood, other]);
+    assert.equal(batches.flat().length, 502, 'the first went before its equal came');
+    const place = batches.flat().findIndex(({ user }) => user === 'user2');
+    assert.ok(place <= 3, `the other user came as number ${place}`);
+  });
+
+  it('are refused where more wait than can be held', async () => {
+    const marks = new ReadMarks({ markRead: () => new Promise(() => {}) }, new Hub(hints, Date.now), log);
+    const move = (seq: number) => marks.move({ ...reached(1), seq });
+    for (let seq = 1; seq <= 50_200; seq++) move(seq).catch(() => {});
+    await assert.rejects(move(60_000), { reason: 'OVERLOADED' });
+  });
 });

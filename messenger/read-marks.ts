@@ -4,15 +4,21 @@ import { splitBatch } from '#common/split-batch.ts';
 import { requireMember } from './conversation-id.ts';
 import type { Hub } from './hub.ts';
 import type { Marks, MessageStore, Reached } from './ports.ts';
+import { UserQueue } from './user-queue.ts';
 
 const AT_ONCE = 200;
+/** Beyond this many waiting reads one is refused: the store is slower than those who read. */
+const MAX_WAITING = 50_000;
 
-/** What people have read: moved on their word, together with what others say meanwhile, and told to everybody in the conversation. */
+/**
+ * What people have read: moved on their word, many in one transaction, and told to all members of the conversation. Users take turns, and equal
+ * reads that wait are one.
+ */
 export class ReadMarks {
   readonly #store: Pick<MessageStore, 'markRead'>;
   readonly #hub: Hub;
   readonly #log: Log;
-  #waiting: Waiting[] = [];
+  readonly #waiting = new UserQueue<Waiting>();
   #isMoving = false;
 
   constructor(store: Pick<MessageStore, 'markRead'>, hub: Hub, log: Log) {
@@ -23,24 +29,30 @@ export class ReadMarks {
 
   /**
    * The user has read everything up to `seq`. A mark behind the stored one changes nothing.
-   * @throws ServiceError NOT_FOUND for somebody else's conversation or an entry that is not there.
+   * @throws ServiceError NOT_FOUND for somebody else's conversation or an entry that is not there; OVERLOADED when too many wait.
    */
   async move(reached: Reached): Promise<Marks> {
-    requireMember(reached.user, reached.conversation);
-    const { promise, resolve, reject } = Promise.withResolvers<Marks | undefined>();
-    this.#waiting.push({ reached, resolve, reject });
+    const { user, conversation, seq } = reached;
+    requireMember(user, conversation);
+    const key = `${conversation} ${seq}`;
+    const waiting = this.#waiting.get(user, key) ?? this.#wait(key, reached);
     this.#moveAll();
-    const marks = await promise;
+    const marks = await waiting.promise;
     if (marks === undefined) throw new ServiceError('NOT_FOUND', { detail: 'There is no such entry.' });
     return marks;
+  }
+
+  #wait(key: string, reached: Reached): Waiting {
+    if (this.#waiting.size >= MAX_WAITING) throw new ServiceError('OVERLOADED', { retryAfterMs: 500 });
+    const waiting = { reached, ...Promise.withResolvers<Marks | undefined>() };
+    this.#waiting.set(reached.user, key, waiting);
+    return waiting;
   }
 
   async #moveAll(): Promise<void> {
     if (this.#isMoving) return;
     this.#isMoving = true;
-    while (this.#waiting.length > 0) {
-      await this.#moveTogether(this.#waiting.splice(0, AT_ONCE));
-    }
+    while (this.#waiting.size > 0) await this.#moveTogether(this.#waiting.take(AT_ONCE));
     this.#isMoving = false;
   }
 
@@ -64,8 +76,4 @@ export class ReadMarks {
   }
 }
 
-interface Waiting {
-  reached: Reached;
-  resolve(marks: Marks | undefined): void;
-  reject(error: unknown): void;
-}
+type Waiting = { reached: Reached } & PromiseWithResolvers<Marks | undefined>;

@@ -182,7 +182,7 @@ class ChatStream implements Listener, Sink, StreamAnswers, AcknowledgingStream, 
   async #open(signal: AbortSignal): Promise<void> {
     const { user, device } = this;
     const { cursors, store, hub, clock, maxDevices } = this.#options;
-    await cursors.save();
+    await cursors.saveOf(user);
     const now = clock();
     const baseAt = device === UNNAMED ? 0 : now;
     const arrival = { now, baseAt, maxDevices, openDevices: hub.devicesOf(user) };
@@ -214,7 +214,7 @@ class ChatStream implements Listener, Sink, StreamAnswers, AcknowledgingStream, 
     await this.#outbox.flushed();
     if ((await isCancelled(this.#call)) || this.#live.reason !== undefined) return;
     this.#moveImplicitly(this.#implicitAcks.endedCleanly());
-    await this.#options.cursors.save();
+    await this.#options.cursors.saveOf(this.user);
     this.#call.end();
   }
 

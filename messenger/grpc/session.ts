@@ -146,7 +146,7 @@ class Session implements Listener, Sink, StateSink, StreamAnswers, Acknowledging
     if (this.#opening !== undefined) throw invalidField('open', 'must come before the stream is half-closed');
     await this.#sends.empty();
     if (this.#untold > 0) await new Promise<void>((resolve) => (this.#onCaughtUp = resolve));
-    await this.#options.cursors.save();
+    await this.#options.cursors.saveOf(this.user);
   }
 
   end(): void {
@@ -271,7 +271,7 @@ class Session implements Listener, Sink, StateSink, StreamAnswers, Acknowledging
     const { store, cursors, hub, rate, clock, maxDevices } = this.#options;
     this.#arriving = new AbortController();
     const { signal } = this.#arriving;
-    await cursors.save();
+    await cursors.saveOf(user);
     if (this.#hasEnded) return;
     const now = clock();
     const arrival = { now, baseAt: now, maxDevices, openDevices: hub.devicesOf(user) };
