@@ -5,7 +5,7 @@ const PUBLIC = [
   'proto/org',
   'proto/chatterbox/v1',
   'node_modules/grpc-health-check/proto/health',
-  'node_modules/google-proto-files/google/rpc/error_details.proto',
+  'proto/google/rpc/error_details.proto',
 ];
 
 /**

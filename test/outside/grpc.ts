@@ -14,7 +14,6 @@ import { Status } from '#proto/google/rpc/status.ts';
 type Stub = any;
 
 const LOADING = { keepCase: true, longs: String, enums: String, defaults: true, oneofs: true };
-const INCLUDE = ['proto', 'node_modules/google-proto-files'];
 
 const current = loadPackageDefinition(
   loadSync(
@@ -25,7 +24,7 @@ const current = loadPackageDefinition(
     ],
     {
       ...LOADING,
-      includeDirs: INCLUDE,
+      includeDirs: ['proto'],
     },
   ),
 ) as any;

@@ -22,6 +22,11 @@ export const protobufPackage = "chatterbox.internal.v1";
 
 export const protobufFileName = "chatterbox/internal/v1/commit_feed.proto";
 
+/**
+ * For Chatterbox's own services, and not for clients: the gateway passes nothing of chatterbox.internal on,
+ * and it may change with any release. proto/README.md says what is public.
+ */
+
 export interface FollowRequest {
   /** The reader's stable name, such as "userinfo". Required on the first request, ignored later. */
   reader: string;

@@ -12,6 +12,11 @@ export const protobufPackage = "chatterbox.internal.v1";
 export const protobufFileName = "chatterbox/internal/v1/hint.proto";
 
 /**
+ * For Chatterbox's own services, and not for clients: the gateway passes nothing of chatterbox.internal on,
+ * and it may change with any release. proto/README.md says what is public.
+ */
+
+/**
  * What messengers tell each other over the bus, on the subject of one user whose conversations it is about. Whoever misses
  * it finds out from the journal.
  */
