@@ -26,7 +26,7 @@ const DEATHS = [
 const REASONS = { exit: 'it exited with 7', throw: 'it went wrong' };
 
 describe('a process whose store’s thread dies', function () {
-  this.timeout(30_000);
+  this.timeout(90_000);
   let dataDir: string;
   let child: ChildProcess;
   beforeEach(() => {
