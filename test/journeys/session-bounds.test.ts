@@ -47,12 +47,12 @@ describe('what a session costs, whatever its client sends', () => {
       session.pause();
       const memory: number[] = [];
       // What is not read is not written either, in the end: the client holds what the server does not take.
-      for (let i = 0; i < 200; i++) {
+      for (let i = 0; i < 60; i++) {
         const taken = session.writeOrWait(flood(eve, i));
         // Another call's answer shows that the server has had its turn.
         await unary(sessionStub(system.url), 'Send', { friend: eve.username, text: `${i}` }, eve);
         if (!taken) break;
-        if (i % 50 === 0) memory.push(held());
+        if (i === 5) memory.push(held());
       }
       const before = held();
       for (let i = 0; i < 20; i++)
@@ -66,4 +66,29 @@ describe('what a session costs, whatever its client sends', () => {
       await session.cut();
     });
   }
+
+  it('is bounded for one that never comes to an end with its positions', async function () {
+    this.timeout(60_000);
+    const eve = await register(system.url, 'eve-opening');
+    const positions = (frame: number) =>
+      Array.from({ length: 500 }, (_, i) => {
+        return { conversation: `${eve.username}:z${frame}-${i}-${'z'.repeat(90)}`, seq: '1' };
+      });
+    const opening = { open: { device: 'phone' }, more_positions: true };
+    const session = new Session(sessionStub(system.url), eve, opening);
+    await session.opened();
+    const before = held();
+    let isOver = false;
+    session.ended.then(() => {
+      isOver = true;
+    });
+    for (let frame = 0; frame < 400 && !isOver; frame++) {
+      session.write({ positions: positions(frame), more_positions: true });
+      await unary(sessionStub(system.url), 'Send', { friend: eve.username, text: `${frame}` }, eve);
+    }
+    const grown = held() - before;
+    await session.cut();
+    assert.ok(grown < 20_000_000, `grew by ${grown} bytes`);
+    assert.ok(isOver, 'it was told that these are too many');
+  });
 });
