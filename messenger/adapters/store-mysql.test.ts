@@ -190,10 +190,13 @@ function withServer(server: string): void {
     it('tells followers of a batch behind a gap when the gap is old enough, though nothing more is committed', async () => {
       await using database = await newDatabase();
       let now = 1_000_000;
-      await using store = await open(database.url, () => now);
+      const clock = () => now;
+      await using store = await open(database.url, clock, clock);
       const start = await store.journalEnd();
       await store.commit([draft('ada', 'bob', 'a')], now);
       await journal(database.name, { node: 1, batch: 3, at: now, lastSeq: 3 });
+      // The age of a batch counts from when this process first saw it.
+      await store.journal(start, 10);
       // All of the gap's age but a moment, which is waited for by a timer; then the clock is where it should be.
       now += 9_999;
       const looked = Promise.withResolvers<void>();
@@ -209,7 +212,7 @@ function withServer(server: string): void {
         },
       };
       const stop = new AbortController();
-      const feed = new CommitFeed({ store: watched, clock: () => now, pauses: { quietMs: 1, busyMs: 1 } });
+      const feed = new CommitFeed({ store: watched, clock, pauses: { quietMs: 1, busyMs: 1 } });
       const pages = feed.follow(start, stop.signal);
       const told = async () =>
         ((await pages.next()).value as JournalPage).commits.map(({ lastSeq }) => lastSeq);
