@@ -70,10 +70,7 @@ describe('four services as processes', function () {
   });
 
   it('with the messenger killed sends are UNAVAILABLE with a delay, streams end, and nothing that was acknowledged is lost', async () => {
-    const stream = new Chat(chatStub(system.url), {
-      token: bob.token,
-      metadata: { 'chatterbox-device': 'phone' },
-    });
+    const stream = new Chat(chatStub(system.url), { token: bob.token });
     await stream.take(3);
     await system.stop('messenger', 'SIGKILL');
     const end = await stream.ended;
@@ -87,10 +84,7 @@ describe('four services as processes', function () {
     system.start('messenger');
     await system.untilMissing();
     assert.equal((await send('first')).seq, '1', 'a retry gets its first answer');
-    const again = new Chat(chatStub(system.url), {
-      token: bob.token,
-      metadata: { 'chatterbox-device': 'phone' },
-    });
+    const again = new Chat(chatStub(system.url), { token: bob.token });
     assert.deepEqual(
       (await again.take(3)).map((m) => m.seq),
       ['1', '2', '3'],
