@@ -36,7 +36,8 @@ describe('a messenger that stands still in the middle of a transaction', functio
 
   it('holds up the others in its conversation for seconds, and fails no call', async () => {
     const [ada, bob] = await Promise.all([register(system.url, 'ada'), register(system.url, 'bob')]);
-    await using senders = new Senders(Array(CONNECTIONS).fill(system.url), ada, bob.username, TEXT_LENGTH);
+    const urls = Array(CONNECTIONS).fill(system.url);
+    await using senders = new Senders(urls, ada, bob.username, { textLength: TEXT_LENGTH });
     await senders.nextAck(5_000);
     await pauseHoldingLocks();
     try {

@@ -29,6 +29,11 @@ export class EngineProxy implements AsyncDisposable {
     return proxy;
   }
 
+  /** The connections that go through. */
+  get connections(): number {
+    return this.#sockets.size / 2;
+  }
+
   /** Resets every connection, and each new one. */
   refuse(): void {
     this.#isRefusing = true;

@@ -14,6 +14,13 @@ export interface Send {
   refusal?: ServiceError;
 }
 
+export interface SendersOptions {
+  /** A text has at least so many characters. */
+  textLength?: number;
+  /** From the answer to a send to the next send on its connection. */
+  pauseMs?: number;
+}
+
 const PAUSE_MS = 10;
 
 /** One person writes to a friend by unary calls, over some connections, one after the other on each. What is refused is left alone. */
@@ -21,15 +28,14 @@ export class Senders implements AsyncDisposable {
   readonly sends: Send[] = [];
   readonly #account: Account;
   readonly #friend: string;
-  readonly #textLength: number;
+  readonly #options: Required<SendersOptions>;
   readonly #running: Promise<unknown>;
   #isOver = false;
 
-  /** `textLength`: at least so many characters. */
-  constructor(urls: readonly string[], account: Account, friend: string, textLength = 0) {
+  constructor(urls: readonly string[], account: Account, friend: string, options: SendersOptions = {}) {
     this.#account = account;
     this.#friend = friend;
-    this.#textLength = textLength;
+    this.#options = { textLength: 0, pauseMs: PAUSE_MS, ...options };
     this.#running = Promise.all(urls.map((url) => this.#pour(url)));
   }
 
@@ -53,10 +59,11 @@ export class Senders implements AsyncDisposable {
   }
 
   async #pour(url: string): Promise<void> {
+    const { textLength, pauseMs } = this.#options;
     const stub = chatStub(url);
     while (!this.#isOver) {
-      this.sends.push(await send(stub, this.#account, this.#friend, randomUUID(), this.#textLength));
-      await delay(PAUSE_MS);
+      this.sends.push(await send(stub, this.#account, this.#friend, randomUUID(), textLength));
+      await delay(pauseMs);
     }
     stub.close();
   }
