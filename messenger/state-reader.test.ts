@@ -41,6 +41,7 @@ class Model implements StateSink {
   taken = 0;
   readonly marksTaken = new Map<string, number>();
   reader: StateReader | undefined;
+  readonly readsEarly: boolean;
   isCaughtUp = false;
   #revision = 0;
   readonly #marksRevisions = new Map<string, number>();
@@ -48,7 +49,8 @@ class Model implements StateSink {
   readonly #reads: (() => void)[] = [];
   #hasRoom = true;
 
-  constructor() {
+  constructor(readsEarly: boolean) {
+    this.readsEarly = readsEarly;
     for (const conversation of CONVERSATIONS) {
       this.#marksRevisions.set(conversation, 1);
       for (const member of MEMBERS) {
@@ -193,9 +195,10 @@ class Model implements StateSink {
     );
   }
 
-  /** A read that ends when it is told to, with what is stored then. */
+  /** A read that ends when it is told to, with what was stored when it began, or when it ends. */
   #answer<T>(read: () => T): Promise<T> {
-    return new Promise((resolve) => this.#reads.push(() => resolve(read())));
+    const before = read();
+    return new Promise((resolve) => this.#reads.push(() => resolve(this.readsEarly ? before : read())));
   }
 }
 
@@ -208,16 +211,20 @@ describe('a reader of state', () => {
   it('tells every mark in the end, and no revision before all that it stands for, whatever comes in whatever order', async function () {
     this.timeout(60_000);
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 40, size: 'max' }), async (steps) => {
-        const model = new Model();
-        for (const one of steps) await model.take(one);
-        await model.finish();
-        assert.ok(model.isCaughtUp);
-        for (const [name, { readSeq, deliveredSeq }] of model.stored) {
-          const known = model.device.get(name);
-          assert.deepEqual([known?.readSeq, known?.deliveredSeq], [readSeq, deliveredSeq], name);
-        }
-      }),
+      fc.asyncProperty(
+        fc.array(step, { maxLength: 40, size: 'max' }),
+        fc.boolean(),
+        async (steps, readsEarly) => {
+          const model = new Model(readsEarly);
+          for (const one of steps) await model.take(one);
+          await model.finish();
+          assert.ok(model.isCaughtUp);
+          for (const [name, { readSeq, deliveredSeq }] of model.stored) {
+            const known = model.device.get(name);
+            assert.deepEqual([known?.readSeq, known?.deliveredSeq], [readSeq, deliveredSeq], name);
+          }
+        },
+      ),
       { numRuns: 2_000, seed: 1 },
     );
   });
@@ -271,5 +278,59 @@ describe('a reader of state', () => {
     });
     await caughtUp.promise;
     assert.deepEqual(asked, [['own', 0], { conversation: 'x', after: 0 }]);
+  });
+
+  it('tells a mark that a node of an earlier version moved, which gave it no revision', async () => {
+    const told: Marks[] = [];
+    const caughtUp = Promise.withResolvers<void>();
+    const mark = {
+      conversation: 'x',
+      member: 'bob',
+      readSeq: 7,
+      deliveredSeq: 0,
+      revision: 4,
+      marksRevision: 3,
+    };
+    const reader = new StateReader(
+      ME,
+      {
+        stateAfter: async () => ({ marks: [], revision: 0 }),
+        marksAfter: async ([range]) =>
+          [mark].filter(({ marksRevision }) => marksRevision > (range?.after ?? 0)),
+      },
+      {
+        writeMarks: (marks) => told.push(...marks) > 0,
+        stateCaughtUp: () => caughtUp.resolve(),
+        failed: caughtUp.reject,
+      },
+    );
+    reader.start({
+      taken: 0,
+      revision: 0,
+      conversations: [{ conversation: 'x', marksTaken: 3, marksRevision: 3 }],
+    });
+    await caughtUp.promise;
+    reader.push([{ ...mark, marksRevision: 0 }]);
+    while (told.length === 0) await new Promise(setImmediate);
+    assert.deepEqual(told, [mark]);
+  });
+
+  it('gives up a read that is under way when it is closed', async () => {
+    const aborted = Promise.withResolvers<void>();
+    const waits = (signal: AbortSignal | undefined) => {
+      signal?.addEventListener('abort', () => aborted.resolve());
+      return new Promise<never>(() => {});
+    };
+    const reader = new StateReader(
+      ME,
+      {
+        stateAfter: (_user, _revision, signal) => waits(signal),
+        marksAfter: (_ranges, signal) => waits(signal),
+      },
+      { writeMarks: () => true, stateCaughtUp() {}, failed() {} },
+    );
+    reader.start({ taken: 0, revision: 1, conversations: [] });
+    reader.close();
+    await aborted.promise;
   });
 });

@@ -1,4 +1,4 @@
-import type { Marks, MessageStore } from './ports.ts';
+import type { Marks, MessageStore, Range } from './ports.ts';
 
 /** Where a reader of state hands what it has: one device's stream. */
 export interface StateSink {
@@ -19,7 +19,11 @@ export interface StateStart {
   conversations: Iterable<{ conversation: string; marksTaken: number; marksRevision: number }>;
 }
 
-type StateStore = Pick<MessageStore, 'stateAfter' | 'marksAfter'>;
+/** The store, as a reader of state reads it. The signal says that the answer is of no use any more. */
+export interface StateSource {
+  stateAfter(user: string, revision: number, signal?: AbortSignal): ReturnType<MessageStore['stateAfter']>;
+  marksAfter(ranges: readonly Range[], signal?: AbortSignal): ReturnType<MessageStore['marksAfter']>;
+}
 
 const CONVERSATIONS_AT_ONCE = 100;
 
@@ -30,7 +34,7 @@ const CONVERSATIONS_AT_ONCE = 100;
  */
 export class StateReader {
   readonly #user: string;
-  readonly #store: StateStore;
+  readonly #source: StateSource;
   readonly #sink: StateSink;
   /** The revision of each conversation's marks that the device has been told. */
   readonly #told = new Map<string, number>();
@@ -44,11 +48,11 @@ export class StateReader {
   #atOpening = 0;
   #state: 'loading' | 'catching-up' | 'live' | 'closed' = 'loading';
   #isFull = false;
-  #isReading = false;
+  #reading: AbortController | undefined;
 
-  constructor(user: string, store: StateStore, sink: StateSink) {
+  constructor(user: string, source: StateSource, sink: StateSink) {
     this.#user = user;
-    this.#store = store;
+    this.#source = source;
     this.#sink = sink;
   }
 
@@ -85,6 +89,7 @@ export class StateReader {
 
   close(): void {
     this.#state = 'closed';
+    this.#reading?.abort();
   }
 
   /** True where the mark may go on from memory; else it is read. */
@@ -92,28 +97,30 @@ export class StateReader {
     const told = this.#told.get(conversation) ?? 0;
     const isOwnNews = member === this.#user && revision > this.#revision;
     if (isOwnNews) this.#known = Math.max(this.#known, revision);
-    // A node of an earlier version says no revision.
-    if (marksRevision > 0 && marksRevision <= told) return false;
+    // A node of an earlier version gives its marks no revision: all of the conversation are told again.
+    if (!marksRevision) this.#told.set(conversation, 0);
+    else if (marksRevision <= told) return false;
     const isNext = marksRevision === told + 1 && !this.#behind.has(conversation);
-    if (this.#state !== 'live' || !isNext || (this.#isFull && !isOwnNews)) {
-      this.#behind.add(conversation);
-      return false;
+    // One's own news is read in the order of the user's revisions.
+    if (this.#state === 'live' && isNext && !isOwnNews && !this.#isFull) {
+      this.#told.set(conversation, marksRevision);
+      return true;
     }
-    this.#told.set(conversation, marksRevision);
-    // One's own is read in the order of the user's revisions.
-    return !isOwnNews;
+    this.#behind.add(conversation);
+    return false;
   }
 
   /** One loop at a time reads what is behind, until nothing is or the sink is full. */
   async #read(): Promise<void> {
-    if (this.#isReading || this.#state === 'loading') return;
-    this.#isReading = true;
+    if (this.#reading !== undefined || this.#state === 'loading') return;
+    this.#reading = new AbortController();
+    const { signal } = this.#reading;
     try {
       while (!this.#isFull && !this.#isClosed() && this.#hasMore) {
         // What was there at the opening comes first, however much changes by then.
         if (this.#known > this.#revision && (this.#revision < this.#atOpening || this.#missed.size === 0))
-          await this.#readOwn();
-        else await this.#readConversations();
+          await this.#readOwn(signal);
+        else await this.#readConversations(signal);
         this.#endOpening();
       }
       this.#endOpening();
@@ -122,7 +129,7 @@ export class StateReader {
       this.close();
       this.#sink.failed(error);
     } finally {
-      this.#isReading = false;
+      this.#reading = undefined;
     }
   }
 
@@ -130,9 +137,9 @@ export class StateReader {
     return this.#known > this.#revision || this.#behind.size > 0;
   }
 
-  async #readOwn(): Promise<void> {
+  async #readOwn(signal: AbortSignal): Promise<void> {
     const before = this.#known;
-    const { marks, revision } = await this.#store.stateAfter(this.#user, this.#revision);
+    const { marks, revision } = await this.#source.stateAfter(this.#user, this.#revision, signal);
     if (this.#isClosed()) return;
     // Known to no store any more, where the hint came from before a restore.
     if (marks.length === 0 && this.#known === before) this.#known = revision;
@@ -140,7 +147,7 @@ export class StateReader {
     this.#write(marks);
   }
 
-  async #readConversations(): Promise<void> {
+  async #readConversations(signal: AbortSignal): Promise<void> {
     const wanted = this.#missed.size > 0 ? this.#missed : this.#behind;
     const conversations = Iterator.from(wanted).take(CONVERSATIONS_AT_ONCE).toArray();
     // What is pushed while they are read is not in the answer, and makes them wait again.
@@ -149,7 +156,7 @@ export class StateReader {
       conversation,
       after: this.#told.get(conversation) ?? 0,
     }));
-    const marks = await this.#store.marksAfter(ranges);
+    const marks = await this.#source.marksAfter(ranges, signal);
     if (this.#isClosed()) return;
     for (const { conversation, marksRevision } of marks)
       this.#told.set(conversation, Math.max(marksRevision, this.#told.get(conversation) ?? 0));

@@ -1,8 +1,9 @@
 import type { MessageStore } from './ports.ts';
 import type { EntrySource } from './reader.ts';
+import type { StateSource } from './state-reader.ts';
 
 /** What a device needs of the store to open its stream and to catch up. A call whose signal is aborted leaves its queue. */
-export interface Arrivals extends EntrySource, Pick<MessageStore, 'stateAfter' | 'marksAfter' | 'heads'> {
+export interface Arrivals extends EntrySource, StateSource, Pick<MessageStore, 'heads'> {
   openDevice(
     ...args: [...Parameters<MessageStore['openDevice']>, signal: AbortSignal]
   ): ReturnType<MessageStore['openDevice']>;
@@ -29,8 +30,8 @@ export function inTurns(store: ArrivalStore, atOnce: number): Arrivals {
       opening.take(() => store.openDevice(user, device, arrival), signal),
     newestAt: (moments, signal) => opening.take(() => store.newestAt(moments), signal),
     entries: (ranges, maxEntries, signal) => reading.take(() => store.entries(ranges, maxEntries), signal),
-    stateAfter: (...args) => reading.take(() => store.stateAfter(...args)),
-    marksAfter: (...args) => reading.take(() => store.marksAfter(...args)),
+    stateAfter: (user, revision, signal) => reading.take(() => store.stateAfter(user, revision), signal),
+    marksAfter: (ranges, signal) => reading.take(() => store.marksAfter(ranges), signal),
     heads: (...args) => reading.take(() => store.heads(...args)),
   };
 }

@@ -87,6 +87,8 @@ export class SqliteWriter implements Sync<WriterPort> {
   addDevice(user: string, device: string, { now, baseAt, maxDevices, openDevices }: Arrival): void {
     transaction(this.#db, () => {
       const devices = this.#sql.devices.all(user).map((row) => row.device as string);
+      // Another stream of the device was first.
+      if (devices.includes(device)) return;
       for (const forgotten of devicesToForget(devices, openDevices, maxDevices)) {
         this.#sql.dropDevice.run(user, forgotten);
         this.#sql.dropCursors.run(user, forgotten);

@@ -58,7 +58,7 @@ export interface SessionRequest {
   open:
     | Open
     | undefined;
-  /** Positions that replace the stored ones, at most 500 in a frame and 20,000 in all; in the opening frames only. */
+  /** Positions that replace the stored ones for this session, at most 500 in a frame and 20,000 in all; in the opening frames only. */
   positions: Position[];
   /** Committed in their order, at most 1,000 in a frame. One that is refused fails alone. */
   sends: SendRequest[];
