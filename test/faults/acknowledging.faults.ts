@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, before, describe, it } from 'mocha';
 import { mariadb } from '../../scripts/engines/mariadb.ts';
 import { nats } from '../../scripts/engines/nats.ts';
 import { startCluster } from '../outside/cluster.ts';
-import { eventually } from '../outside/eventually.ts';
 import { register } from '../outside/http.ts';
 import { spawnServer } from '../outside/system.ts';
 import { AcknowledgingSoak, type SoakCounts } from './world/acknowledging-soak.ts';
@@ -14,10 +14,13 @@ import { EngineProxy } from './world/engine-proxy.ts';
 import { needs } from './world/engines.ts';
 import { Flood } from './world/flood.ts';
 
-/** Rounds follow one another for so long, seconds; 0 is one round. The promise is about ten minutes (600). */
+/** Rounds follow one another for this long, seconds; 0 is one round. The promise is about ten minutes (600). */
 const SECONDS = Number(process.env.SOAK_SECONDS || 0);
-/** What a phase delivers. So few suffice: with the fault that this is about, 15 streams ended in one process, and nearly all on two messengers. */
-const DELIVERIES = { cluster: 3_000, oneProcess: 6_000 };
+/** Entries that a phase delivers: enough for 14 ends at least where an entry that was read ahead of its push may not be acknowledged. */
+const DELIVERIES = { cluster: 2_000, oneProcess: 4_000 };
+/** The authenticator and two messengers. */
+const BUS_CLIENTS = 3;
+const CONNECTED_MS = 30_000;
 const NO_LIMITS = { CHATTERBOX_SEND_RATE: '100000', CHATTERBOX_SEND_BURST: '100000' };
 
 describe('devices that only acknowledge what they get', function () {
@@ -41,16 +44,15 @@ describe('devices that only acknowledge what they get', function () {
     const system = parts.use(await startCluster({ mysql: database.url, nats: proxy.url }));
     const nodes = [system.urlOf('messenger'), system.urlOf('messenger2')];
     const soak = parts.use(await AcknowledgingSoak.start(system.url, nodes));
-    const { connections } = proxy;
-    assert.ok(connections >= nodes.length);
+    await untilConnected(proxy, BUS_CLIENTS);
 
     await forRounds(async () => {
       await soak.deliver(DELIVERIES.cluster);
       proxy.refuse();
-      await eventually(async () => assert.equal(proxy.connections, 0));
+      await untilConnected(proxy, 0);
       await soak.deliver(DELIVERIES.cluster);
       proxy.admit();
-      await eventually(async () => assert.equal(proxy.connections, connections));
+      await untilConnected(proxy, BUS_CLIENTS);
       await soak.deliver(DELIVERIES.cluster);
     });
     assertNoEnds(await soak.finish());
@@ -79,6 +81,11 @@ async function forRounds(round: () => Promise<void>): Promise<void> {
   const end = performance.now() + SECONDS * 1_000;
   do await round();
   while (performance.now() < end);
+}
+
+async function untilConnected(proxy: EngineProxy, count: number): Promise<void> {
+  for (const end = performance.now() + CONNECTED_MS; proxy.connections !== count; await delay(20))
+    if (performance.now() > end) throw new Error(`${proxy.connections} connections to NATS, not ${count}`);
 }
 
 function assertNoEnds(counts: SoakCounts): void {

@@ -26,11 +26,11 @@ const WRITERS = 5;
 /** To each reader there are two messages in so many ms, one at each node. */
 const PAUSE_MS = 200;
 /** The devices of every other reader open a new stream after so many entries. */
-const REOPEN_AFTER = 10;
+const REOPEN_AFTER = 5;
 const LOOK_EVERY_MS = 20;
 const CATCH_UP_MS = 60_000;
 
-/** People to whom others write, 500 messages a second in all at the most; the 200 devices of the readers only acknowledge. */
+/** 50 people to whom others write, 500 messages a second in all at most. Their 200 devices only acknowledge what they get. */
 export class AcknowledgingSoak implements AsyncDisposable {
   readonly #nodes: readonly string[];
   readonly #readers: AcknowledgingReader[] = [];
