@@ -16,8 +16,8 @@ import { Flood } from './world/flood.ts';
 
 /** Rounds follow one another for this long, seconds; 0 is one round. The promise is about ten minutes (600). */
 const SECONDS = Number(process.env.SOAK_SECONDS || 0);
-/** Entries that a phase delivers: enough for 14 ends at least where an entry that was read ahead of its push may not be acknowledged. */
-const DELIVERIES = { cluster: 2_000, oneProcess: 4_000 };
+/** Entries that a phase delivers: enough for a dozen ends where an entry that was read ahead of its push may not be acknowledged. */
+const DELIVERIES = { cluster: 2_000, oneProcess: 5_000 };
 /** The authenticator and two messengers. */
 const BUS_CLIENTS = 3;
 const CONNECTED_MS = 30_000;

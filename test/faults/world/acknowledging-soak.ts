@@ -25,7 +25,7 @@ const DEVICES = 4;
 const WRITERS = 5;
 /** To each reader there are two messages in so many ms, one at each node. */
 const PAUSE_MS = 200;
-/** The devices of every other reader open a new stream after so many entries. */
+/** The devices of three readers in four open a new stream after so many entries. */
 const REOPEN_AFTER = 5;
 const LOOK_EVERY_MS = 20;
 const CATCH_UP_MS = 60_000;
@@ -47,7 +47,7 @@ export class AcknowledgingSoak implements AsyncDisposable {
     const people = await Promise.all(names.map((name) => register(url, name)));
     const readers = people.slice(WRITERS);
     const soak = new AcknowledgingSoak(nodes);
-    const devices = readers.map((reader, i) => soak.#openDevices(reader, i % 2 === 1));
+    const devices = readers.map((reader, i) => soak.#openDevices(reader, i % 4 !== 0));
     await Promise.all(soak.#readers.map((reader) => reader.opened()));
     for (const [i, account] of readers.entries())
       soak.#write(people[i % WRITERS] as Account, account, devices[i] ?? []);

@@ -4,7 +4,7 @@ import { endWithUs } from '../../../scripts/end-with-us.ts';
 import { Session, type SessionFrame, sessionStub } from '../../outside/grpc.ts';
 import type { Account } from '../../outside/http.ts';
 
-const SESSIONS = 4;
+const SESSIONS = 6;
 const SENDS_IN_FRAME = 1_000;
 
 /** A process that loads a server until it is disposed of: one person's sessions write to a friend, each a full frame after the other. */
