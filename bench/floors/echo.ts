@@ -25,7 +25,9 @@ const streams: SessionServiceServer = {
   session: (call) => {
     call.on('data', ({ open, sends }: SessionRequest) =>
       call.write(
-        open === undefined ? results(sends) : { ...EMPTY, caughtUp: { revision: 0n, listInbox: false } },
+        open === undefined
+          ? results(sends)
+          : { ...EMPTY, caughtUp: { revision: 0n, listInbox: false, epoch: '' } },
       ),
     );
     call.on('end', () => call.end());
@@ -50,6 +52,7 @@ const EMPTY: SessionResponse = {
   notice: undefined,
   pong: undefined,
   refusedReads: [],
+  opened: undefined,
 };
 
 function results(sends: SessionRequest['sends']): SessionResponse {
@@ -57,7 +60,7 @@ function results(sends: SessionRequest['sends']): SessionResponse {
     ...EMPTY,
     results: sends.map(({ clientId }): SendResult => {
       const sent = { conversation: 'somebody:somebody else', seq: ++seq, clientId, sentTimeMs: 0n };
-      return { clientId, sent, error: undefined, conversation: sent.conversation };
+      return { clientId, sent, error: undefined, conversation: sent.conversation, attempt: 0n };
     }),
   };
 }

@@ -15,7 +15,15 @@ export interface RawSession {
   close(): Promise<void>;
 }
 
-const EMPTY = { positions: [], sends: [], acks: [], reads: [], ping: undefined, morePositions: false };
+const EMPTY = {
+  positions: [],
+  sends: [],
+  acks: [],
+  reads: [],
+  ping: undefined,
+  morePositions: false,
+  attempt: 0n,
+};
 
 export function frame(part: Partial<SessionRequest>): SessionRequest {
   return { ...EMPTY, open: undefined, ...part };
@@ -45,7 +53,7 @@ export function openRaw(
     onFrame(answer);
     if (answer.caughtUp !== undefined) resolve();
   });
-  call.write(frame({ open: { device, revision: 0n } }));
+  call.write(frame({ open: { device, revision: 0n, epoch: '' } }));
   return {
     call,
     caughtUp,

@@ -161,7 +161,7 @@ export class SessionClient {
     this.#isFull = false;
     // Whatever has no answer goes again, in its order; what was committed before gets its first answer.
     this.#unsent = Array.from(this.#unanswered.values(), ({ request }) => request);
-    this.#write({ open: { device: this.#options.device, revision: this.#revision } });
+    this.#write({ open: { device: this.#options.device, revision: this.#revision, epoch: '' } });
     this.#flush();
   }
 
@@ -281,6 +281,7 @@ export class SessionClient {
       reads: [],
       ping: undefined,
       morePositions: false,
+      attempt: 0n,
     };
     if (this.#call?.write({ ...empty, ...part }) === false) this.#isFull = true;
   }

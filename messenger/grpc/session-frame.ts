@@ -31,6 +31,7 @@ export class SessionFrame {
     notice: undefined,
     pong: undefined,
     refusedReads: [],
+    opened: undefined,
   };
   /** The furthest marks of each member of each conversation: less far ones say nothing that these do not. */
   readonly #marks = new Map<string, Marks>();
@@ -48,13 +49,18 @@ export class SessionFrame {
   sent(sent: Sent): void {
     const { clientId, conversation } = sent;
     // The id stands beside it.
-    this.#message.results.push({ clientId, sent: { ...toSendResponse(sent), clientId: '' }, conversation });
+    this.#message.results.push({
+      clientId,
+      sent: { ...toSendResponse(sent), clientId: '' },
+      conversation,
+      attempt: 0n,
+    });
     this.#size += OVERHEAD + clientId.length + 2 * conversation.length;
   }
 
   refused(clientId: string, conversation: string, error: ServiceError): void {
     const status = toRpcStatus(error);
-    this.#message.results.push({ clientId, error: status, conversation });
+    this.#message.results.push({ clientId, error: status, conversation, attempt: 0n });
     this.#size += OVERHEAD + (clientId.length + conversation.length) + sizeOf(status);
   }
 
@@ -85,7 +91,7 @@ export class SessionFrame {
   }
 
   caughtUp(revision: number, listInbox: boolean): void {
-    this.#message.caughtUp = { revision: BigInt(revision), listInbox };
+    this.#message.caughtUp = { revision: BigInt(revision), listInbox, epoch: '' };
   }
 
   pong(number: bigint): void {

@@ -72,6 +72,12 @@ export interface SessionRequest {
     | undefined;
   /** In an opening frame: another one with positions follows before the session begins. */
   morePositions: boolean;
+  /**
+   * Keeps the order of `sends` after a refusal, where it is greater than 0. Once a send of an attempt is refused with UNAVAILABLE or
+   * RESOURCE_EXHAUSTED, every later one of the same or a lower attempt is refused too (ABORTED, EARLIER_REFUSED). A client raises the number
+   * with the frame in which it begins to send the refused ones again.
+   */
+  attempt: bigint;
 }
 
 export interface Open {
@@ -82,6 +88,20 @@ export interface Open {
   device: string;
   /** The greatest revision that this device has seen in marks of its own user; 0 for none. */
   revision: bigint;
+  /**
+   * The epoch of the log that this device's positions and revisions are from, as `Opened.epoch` gave it, 1 to 64 characters; empty for
+   * none. Where it is another one than the server's, the device begins anew: its positions and revision are not used.
+   */
+  epoch: string;
+}
+
+/** The session has begun. */
+export interface Opened {
+  /**
+   * The epoch of the log. It changes when the server's log is another one, as after a restore from a backup: what was known of
+   * the former one, positions, revisions and marks among it, does not hold in this one.
+   */
+  epoch: string;
 }
 
 /** A place in a conversation. */
@@ -119,6 +139,8 @@ export interface SessionResponse {
     | undefined;
   /** The reads that were refused, each with its reason. */
   refusedReads: RefusedRead[];
+  /** In the first frame, and only there. */
+  opened: Opened | undefined;
 }
 
 export interface SendResult {
@@ -133,6 +155,8 @@ export interface SendResult {
    * a conversation, so both together name the send.
    */
   conversation: string;
+  /** That of the frame in which the send came. */
+  attempt: bigint;
 }
 
 export interface RefusedRead {
@@ -156,6 +180,8 @@ export interface CaughtUp {
    * comes at every opening until the device has acknowledged a place in each.
    */
   listInbox: boolean;
+  /** As in `Opened`. */
+  epoch: string;
 }
 
 /** Something about the session itself. The stream ends soon after, with a status that says the same. */
@@ -345,7 +371,16 @@ export const SendResponse: MessageFns<SendResponse> = {
 };
 
 function createBaseSessionRequest(): SessionRequest {
-  return { open: undefined, positions: [], sends: [], acks: [], reads: [], ping: undefined, morePositions: false };
+  return {
+    open: undefined,
+    positions: [],
+    sends: [],
+    acks: [],
+    reads: [],
+    ping: undefined,
+    morePositions: false,
+    attempt: 0n,
+  };
 }
 
 export const SessionRequest: MessageFns<SessionRequest> = {
@@ -370,6 +405,12 @@ export const SessionRequest: MessageFns<SessionRequest> = {
     }
     if (message.morePositions !== false) {
       writer.uint32(56).bool(message.morePositions);
+    }
+    if (message.attempt !== 0n) {
+      if (BigInt.asIntN(64, message.attempt) !== message.attempt) {
+        throw new globalThis.Error("value provided for field message.attempt of type int64 too large");
+      }
+      writer.uint32(64).int64(message.attempt);
     }
     return writer;
   },
@@ -443,6 +484,14 @@ export const SessionRequest: MessageFns<SessionRequest> = {
             message.morePositions = reader.bool();
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.attempt = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -457,7 +506,7 @@ export const SessionRequest: MessageFns<SessionRequest> = {
 };
 
 function createBaseOpen(): Open {
-  return { device: "", revision: 0n };
+  return { device: "", revision: 0n, epoch: "" };
 }
 
 export const Open: MessageFns<Open> = {
@@ -470,6 +519,9 @@ export const Open: MessageFns<Open> = {
         throw new globalThis.Error("value provided for field message.revision of type int64 too large");
       }
       writer.uint32(16).int64(message.revision);
+    }
+    if (message.epoch !== "") {
+      writer.uint32(26).string(message.epoch);
     }
     return writer;
   },
@@ -501,6 +553,60 @@ export const Open: MessageFns<Open> = {
             }
 
             message.revision = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.epoch = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseOpened(): Opened {
+  return { epoch: "" };
+}
+
+export const Opened: MessageFns<Opened> = {
+  encode(message: Opened, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.epoch !== "") {
+      writer.uint32(10).string(message.epoch);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Opened {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOpened();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.epoch = reader.string();
             continue;
           }
         }
@@ -649,6 +755,7 @@ function createBaseSessionResponse(): SessionResponse {
     notice: undefined,
     pong: undefined,
     refusedReads: [],
+    opened: undefined,
   };
 }
 
@@ -677,6 +784,9 @@ export const SessionResponse: MessageFns<SessionResponse> = {
     }
     for (const v of message.refusedReads) {
       RefusedRead.encode(v!, writer.uint32(66).fork()).join();
+    }
+    if (message.opened !== undefined) {
+      Opened.encode(message.opened, writer.uint32(74).fork()).join();
     }
     return writer;
   },
@@ -758,6 +868,14 @@ export const SessionResponse: MessageFns<SessionResponse> = {
             message.refusedReads.push(RefusedRead.decode(reader, reader.uint32()));
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.opened = Opened.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -772,7 +890,7 @@ export const SessionResponse: MessageFns<SessionResponse> = {
 };
 
 function createBaseSendResult(): SendResult {
-  return { clientId: "", sent: undefined, error: undefined, conversation: "" };
+  return { clientId: "", sent: undefined, error: undefined, conversation: "", attempt: 0n };
 }
 
 export const SendResult: MessageFns<SendResult> = {
@@ -788,6 +906,12 @@ export const SendResult: MessageFns<SendResult> = {
     }
     if (message.conversation !== "") {
       writer.uint32(34).string(message.conversation);
+    }
+    if (message.attempt !== 0n) {
+      if (BigInt.asIntN(64, message.attempt) !== message.attempt) {
+        throw new globalThis.Error("value provided for field message.attempt of type int64 too large");
+      }
+      writer.uint32(40).int64(message.attempt);
     }
     return writer;
   },
@@ -835,6 +959,14 @@ export const SendResult: MessageFns<SendResult> = {
             }
 
             message.conversation = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.attempt = reader.int64() as bigint;
             continue;
           }
         }
@@ -996,7 +1128,7 @@ export const Gap: MessageFns<Gap> = {
 };
 
 function createBaseCaughtUp(): CaughtUp {
-  return { revision: 0n, listInbox: false };
+  return { revision: 0n, listInbox: false, epoch: "" };
 }
 
 export const CaughtUp: MessageFns<CaughtUp> = {
@@ -1009,6 +1141,9 @@ export const CaughtUp: MessageFns<CaughtUp> = {
     }
     if (message.listInbox !== false) {
       writer.uint32(16).bool(message.listInbox);
+    }
+    if (message.epoch !== "") {
+      writer.uint32(26).string(message.epoch);
     }
     return writer;
   },
@@ -1040,6 +1175,14 @@ export const CaughtUp: MessageFns<CaughtUp> = {
             }
 
             message.listInbox = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.epoch = reader.string();
             continue;
           }
         }
