@@ -8,6 +8,7 @@ import { mayPass } from '#common/mysql/errors.ts';
 import { mysqlAccountSchema, sqliteAccountSchema } from './adapters/account-schema.ts';
 import { openMysqlStore } from './adapters/accounts-mysql.ts';
 import { openSqliteStore } from './adapters/accounts-sqlite.ts';
+import { raiseFeeds } from './adapters/mysql/restored.ts';
 import type { AuthenticatorConfig } from './config.ts';
 import type { AccountStore } from './ports.ts';
 
@@ -80,4 +81,14 @@ export function accountSchema({ accountsUrl, dataDir }: Where): StoreSchema & As
     ...sqliteAccountSchema(folder.path),
     [Symbol.asyncDispose]: async () => folder[Symbol.dispose](),
   };
+}
+
+/**
+ * To be called after the accounts were restored from a backup, before a service runs on them: readers of the feeds that know more than there is now
+ * begin anew. In a file nothing is to be done: its readers are of the same process, and look before anything is written.
+ */
+export async function accountsRestored({ accountsUrl }: Where): Promise<void> {
+  if (accountsUrl === 'sqlite:') return;
+  await mysqlAccountSchema(accountsUrl).migrate();
+  await raiseFeeds(accountsUrl);
 }

@@ -22,7 +22,7 @@ import { Throttle } from './throttle.ts';
 import { Tokens } from './tokens.ts';
 
 export { ensureKeys } from './keys-file.ts';
-export { accountSchema } from './open-store.ts';
+export { accountSchema, accountsRestored } from './open-store.ts';
 export { accountSource, accountTarget } from './transfer.ts';
 
 export interface Authenticator extends Running {

@@ -62,7 +62,7 @@ describe('the commit feed', () => {
     const stop = new AbortController();
     const told = await new CommitFeed({ store: shared, clock: Date.now }).follow('1', stop.signal).next();
     stop.abort();
-    assert.deepEqual(told.value, { commits: [at(6)], cursor: '2' });
+    assert.deepEqual(told.value, { commits: [at(6)], cursor: `${await store.epoch()}.2` });
   });
 
   it('looks again when a gap may be passed, though nothing more is committed', async () => {
@@ -75,7 +75,7 @@ describe('the commit feed', () => {
     const stop = new AbortController();
     const pauses = { quietMs: 1, busyMs: 1 };
     const pages = new CommitFeed({ store: gapped, clock: Date.now, pauses }).follow('1', stop.signal);
-    assert.deepEqual((await pages.next()).value, later);
+    assert.deepEqual((await pages.next()).value, { commits: [], cursor: `${await store.epoch()}.2` });
     stop.abort();
   });
 
@@ -97,5 +97,33 @@ describe('the commit feed', () => {
     );
     stop.abort();
     await slow.return(undefined);
+  });
+
+  it('ends the epoch where a reader knows of more than there is, and begins with a snapshot in the next one', async () => {
+    await commit('ada:bob', 'before');
+    const epoch = await store.epoch();
+    const end = Number(await store.journalEnd());
+    let renewals = 0;
+    const watched = new CommitFeed({ store, clock: Date.now, onRenewed: () => renewals++ });
+    const cursorAfter = async (cursor: string) => {
+      const stop = new AbortController();
+      for await (const page of watched.follow(cursor, stop.signal)) {
+        if (page.cursor === '') continue;
+        stop.abort();
+        return page.cursor;
+      }
+      return assert.fail('there is a cursor');
+    };
+    const renewed = await cursorAfter(`${epoch}.${end + 1}`);
+    assert.equal(renewals, 1);
+    assert.equal(renewed, `${await store.epoch()}.${end}`);
+    assert.notEqual(await store.epoch(), epoch);
+    assert.equal(await cursorAfter(`${epoch}.${end + 1}`), renewed, 'it is of an earlier epoch');
+    assert.equal(await cursorAfter(`${epoch}.${end}`), renewed);
+    await assert.rejects(watched.acknowledge('reader', `${epoch}.${end}`), { reason: 'INVALID_REQUEST' });
+    await watched.acknowledge('reader', renewed);
+    assert.equal(renewals, 1);
+    assert.equal((await cursorAfter(`${end + 1}`)).split('.')[1], `${end}`);
+    assert.equal(renewals, 2, 'a cursor of an earlier version is one of the present epoch');
   });
 });

@@ -1,9 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ServiceError } from '#common/errors.ts';
+import {
+  type EpochPlace,
+  type EpochStore,
+  formatCursor,
+  parseCursor,
+  type Resumed,
+  resumeAt,
+} from './epoch.ts';
 import type { Commit, JournalPage, MessageStore } from './ports.ts';
 
 export interface CommitFeedOptions {
-  store: Pick<MessageStore, 'journal' | 'journalEnd' | 'snapshot' | 'acknowledgeJournal'>;
+  store: EpochStore & Pick<MessageStore, 'journal' | 'journalEnd' | 'snapshot' | 'acknowledgeJournal'>;
+  /** A reader knew a place beyond the end of the journal, so the log has a new epoch. Must not throw. */
+  onRenewed?(): void;
   clock(): number;
   pauses?: Pauses;
 }
@@ -36,26 +46,28 @@ export class CommitFeed {
 
   /**
    * Everything after `cursor`, in commit order, and then what comes, until aborted; of a conversation to which several batches of a page
-   * wrote, only where it is after them. A cursor that is not (or no longer) in the journal starts with a snapshot of all
+   * wrote, only where it is after them. A cursor that is not (or no longer) in the journal, or of another epoch, starts with a snapshot of all
    * conversations; its pages have no cursor, and what comes meanwhile is kept for `reader`.
    */
   async *follow(cursor: string, signal: AbortSignal, reader?: string): AsyncGenerator<JournalPage> {
     const aborted = new Promise<void>((resolve) =>
       signal.addEventListener('abort', () => resolve(), { once: true }),
     );
-    let at = cursor;
+    const { store, onRenewed, pauses } = this.#options;
+    let at: Resumed = await resumeAt(cursor, store, onRenewed);
     let toldAt = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
       const news = this.#news.promise;
-      const page = await this.#options.store.journal(at, BATCHES_AT_ONCE);
+      const page = at.place === undefined ? undefined : await store.journal(at.place, BATCHES_AT_ONCE);
       if (page === undefined) at = yield* this.#snapshot(reader);
-      else if (page.cursor !== at) {
-        yield { commits: newestOf(page.commits), cursor: page.cursor };
-        at = page.cursor;
+      else if (page.cursor !== at.place) {
+        const reached = { epoch: at.epoch, place: page.cursor };
+        yield { commits: newestOf(page.commits), cursor: formatCursor(reached) };
+        at = reached;
         toldAt = performance.now();
       } else {
         await until([news, aborted], page.lookAgainInMs, signal);
-        const { quietMs, busyMs } = this.#options.pauses ?? PAUSES;
+        const { quietMs, busyMs } = pauses ?? PAUSES;
         const pause = performance.now() - toldAt < busyMs ? busyMs : quietMs;
         await delay(pause, undefined, { signal, ref: false }).catch(() => {});
       }
@@ -64,18 +76,21 @@ export class CommitFeed {
 
   /** @throws ServiceError INVALID_REQUEST for a cursor that is none. */
   async acknowledge(reader: string, cursor: string): Promise<void> {
-    const page = await this.#options.store.journal(cursor, 0);
-    if (page === undefined)
+    const { store, clock } = this.#options;
+    const { epoch, place } = parseCursor(cursor) ?? { epoch: '', place: cursor };
+    const isOfOther = epoch !== '' && epoch !== (await store.epoch());
+    if (isOfOther || (await store.journal(place, 0)) === undefined)
       throw new ServiceError('INVALID_REQUEST', { detail: 'cursor: is not one of this feed' });
-    await this.#options.store.acknowledgeJournal(reader, cursor, this.#options.clock());
+    await store.acknowledgeJournal(reader, place, clock());
   }
 
   /**
    * The end of the journal is read first: what is committed meanwhile comes again after it. The reader is noted there, for it has no other
    * place, and others may have read further by the time that it has all conversations.
    */
-  async *#snapshot(reader: string | undefined): AsyncGenerator<JournalPage, string> {
+  async *#snapshot(reader: string | undefined): AsyncGenerator<JournalPage, EpochPlace> {
     const { store, clock } = this.#options;
+    const epoch = await store.epoch();
     const end = await store.journalEnd();
     if (reader !== undefined) await store.acknowledgeJournal(reader, end, clock());
     let after = '';
@@ -86,8 +101,9 @@ export class CommitFeed {
       yield { commits, cursor: '' };
       after = last.conversation;
     }
-    yield { commits: [], cursor: end };
-    return end;
+    const place = { epoch, place: end };
+    yield { commits: [], cursor: formatCursor(place) };
+    return place;
   }
 }
 

@@ -16,6 +16,8 @@ export const LIMITS = {
   /** Two usernames and a colon. */
   conversationId: 2 * MAX_USERNAME + 1,
   text: 8_000,
+  /** The epoch of the log. */
+  epoch: 64,
   /** The name of a reader of the journal. */
   journalReader: 255,
 } as const;

@@ -1,12 +1,16 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { openDataFolder } from '#common/data-folder.ts';
 import { Eventually, standIn } from '#common/eventually.ts';
 import type { Log } from '#common/log.ts';
 import type { StoreSchema } from '#common/migrations.ts';
 import { mayPass } from '#common/mysql/errors.ts';
 import { mysqlMessageSchema, sqliteMessageSchema } from './adapters/message-schema.ts';
+import { renewMysqlEpoch } from './adapters/mysql/epoch.ts';
 import { type MysqlStore, type MysqlStoreOptions, openMysqlStore } from './adapters/store-mysql.ts';
 import { openSqliteStore } from './adapters/store-sqlite.ts';
 import type { MessengerConfig } from './config.ts';
+import { HighWater } from './high-water.ts';
 import type { MessageStore, SharedLog } from './ports.ts';
 
 type Where = Pick<MessengerConfig, 'messagesUrl' | 'dataDir'>;
@@ -33,13 +37,16 @@ export interface OpenedStore extends AsyncDisposable {
  * messengers, and may come later: until then every method rejects with UNAVAILABLE.
  */
 export async function openStore(where: Where, log: Log, clocks: Clocks): Promise<OpenedStore> {
-  return where.messagesUrl === 'sqlite:' ? openFile(where) : openServer(where.messagesUrl, log, clocks);
+  return where.messagesUrl === 'sqlite:' ? openFile(where, log) : openServer(where.messagesUrl, log, clocks);
 }
 
-async function openFile({ dataDir }: Where): Promise<OpenedStore> {
+async function openFile({ dataDir }: Where, log: Log): Promise<OpenedStore> {
   await using parts = new AsyncDisposableStack();
   const folder = parts.use(openDataFolder(dataDir, 'messenger'));
   const store = parts.use(await openSqliteStore(folder.path));
+  const highWater = parts.use(new HighWater({ path: join(folder.path, 'high-water'), store, log }));
+  await highWater.check();
+  highWater.start();
   const opened = parts.move();
   return {
     store,
@@ -83,4 +90,17 @@ export function messageSchema({ messagesUrl, dataDir }: Where): StoreSchema & As
     ...sqliteMessageSchema(folder.path),
     [Symbol.asyncDispose]: async () => folder[Symbol.dispose](),
   };
+}
+
+/**
+ * To be called after the messages were restored from a backup: begins a new epoch, and with it every client anew.
+ * @throws FolderInUseError while a messenger runs on the file; Error when there is none, or the server does not answer.
+ */
+export async function messagesRestored({ messagesUrl, dataDir }: Where): Promise<void> {
+  if (messagesUrl !== 'sqlite:') return renewMysqlEpoch(messagesUrl);
+  const file = join(dataDir, 'messenger', 'messages.db');
+  if (!existsSync(file)) throw new Error(`there is no ${file}`);
+  using folder = openDataFolder(dataDir, 'messenger');
+  await using store = await openSqliteStore(folder.path);
+  await store.renewEpoch(await store.epoch());
 }

@@ -18,7 +18,7 @@ function open(
   claims: ReadonlyMap<string, Claim> = none,
   sentAt: (conversation: string, seq: number) => number = () => 1,
 ): Opening {
-  const plan = new OpeningPlan({ baseAt: BASE, revision: 0, positions }, claims);
+  const plan = new OpeningPlan({ epoch: 'one', baseAt: BASE, revision: 0, positions }, claims);
   const newest = plan.moments.map(({ conversation, lastSeq, at }) => {
     const seqs = Array.from({ length: lastSeq }, (_, i) => i + 1);
     return seqs.findLast((seq) => sentAt(conversation, seq) <= at) ?? 0;

@@ -118,11 +118,15 @@ export interface Arrival {
   maxDevices: number;
   /** The user's devices that have a stream open: none of them is forgotten. */
   openDevices: readonly string[];
+  /** The epoch that the device knows; empty for none. */
+  epoch: string;
 }
 
 /** What a device finds when it opens a stream. */
 export interface OpenedDevice {
-  /** When it was first seen, ms since the epoch: what is older may be left out. */
+  /** The epoch of the log. */
+  epoch: string;
+  /** When it was first seen, ms since 1970: what is older may be left out. */
   baseAt: number;
   /** The user's revision: read before the positions, so that everything up to it is in the store by then. */
   revision: number;
@@ -178,7 +182,8 @@ export interface MessageStore {
    * Notes that the device is here, and tells every conversation of its user with what the device has acknowledged, in no order. Nothing
    * here says that anything has arrived: only `saveCursors` does. A device that was never here takes the place of the user's longest unseen
    * one that has no stream open, where there are `maxDevices` already; that one goes with its cursors, and is new when it comes back.
-   * Rejects with CONFLICT where every one of them has a stream open.
+   * Rejects with CONFLICT where every one of them has a stream open. A device that knows another epoch than the log's is
+   * forgotten, and then added as one that was never here.
    */
   openDevice(user: string, device: string, arrival: Arrival): Promise<OpenedDevice>;
 
@@ -235,6 +240,15 @@ export interface MessageStore {
   /** The place after the newest batch. */
   journalEnd(): Promise<string>;
 
+  /** Whether `cursor` is a place of a journal that went further than this one does. */
+  isBeyondJournal(cursor: string): Promise<boolean>;
+
+  /** The epoch of the log, 1 to 64 visible ASCII characters. Places of another epoch say nothing in this one. */
+  epoch(): Promise<string>;
+
+  /** Begins a new epoch, unless `from` is not the present one any more. Fulfils with the present one. */
+  renewEpoch(from: string): Promise<string>;
+
   /** All conversations by id, as commits, after the one named (empty: from the first). For a reader that starts anew. */
   snapshot(afterConversation: string, limit: number): Promise<Commit[]>;
 
@@ -259,7 +273,8 @@ export interface SharedLog {
   /**
    * What other nodes have committed since the last call, or since the store was opened. In no order, and some of it perhaps again; a batch
    * whose COMMIT took effect late comes late, but comes. Undefined where some of it is forgotten already: then nothing is known for
-   * certain of what this node missed. Two queries, whatever has happened.
+   * certain of what this node missed. So it is too where the log has begun a new epoch, and where the journal ends before what this node knows
+   * of it, which begins one. Two queries, whatever has happened.
    */
   news(): Promise<News | undefined>;
 }

@@ -27,9 +27,9 @@ import { Repair } from './repair.ts';
 import { Sender } from './send.ts';
 import { SendRate } from './send-rate.ts';
 import { inTurns } from './turns.ts';
-import { watchClocks } from './watched-clocks.ts';
+import { type WatchedClocks, watchClocks } from './watched-clocks.ts';
 
-export { messageSchema } from './open-store.ts';
+export { messageSchema, messagesRestored } from './open-store.ts';
 export { messageSource, messageTarget } from './transfer.ts';
 
 export interface Messenger extends AsyncDisposable {
@@ -75,8 +75,8 @@ export async function startMessenger(
   const bus = overrides.bus ?? openBus(config.busUrl, log);
   const hints = new BusHints(bus, clocks.steady);
   const hub = new Hub(hints, clocks.clock);
-  const feed = new CommitFeed({ store, ...clocks });
   const liveCalls = new LiveCalls(config.streamMaxAgeSeconds * 1_000, (id) => authentication.hasEnded(id));
+  const feed = commitFeed(store, clocks, liveCalls, log);
   const tally = new Tally();
   const onDelivered = (marks: Marks[]) => hub.publishMarks(marks);
   const cursors = new Cursors(store, onDelivered, log, () => tally.acks++);
@@ -132,6 +132,15 @@ export async function startMessenger(
       await disposeAll([opened, hints, cursors, authentication, ...running, server], log);
     },
   };
+}
+
+/** A reader of the commits may be the witness that the log was put back to an earlier state: then all streams are to begin anew. */
+function commitFeed(store: MessageStore, clocks: WatchedClocks, liveCalls: LiveCalls, log: Log): CommitFeed {
+  const onRenewed = () => {
+    log.warn('a reader knows more commits than the log holds, as after a restore: the log has a new epoch');
+    liveCalls.reconnectAll();
+  };
+  return new CommitFeed({ store, onRenewed, ...clocks });
 }
 
 /** Who hears of what is committed here. */

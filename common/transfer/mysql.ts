@@ -15,14 +15,18 @@ const ROWS_AT_ONCE = 1_000;
 /** For the row that says of a part as a whole that it is finished. */
 const PART = '';
 
-/** The part of a MySQL database that one service owns, with its schema at the newest step. @throws like `migrateMysql`. */
+/**
+ * The part of a MySQL database that one service owns, with its schema at the newest step. `finishing`: what is done in the database where an
+ * import is finished. @throws like `migrateMysql`.
+ */
 export async function openMysqlTransfer(
   url: string,
   schema: Schema,
   tables: readonly MysqlTable[],
+  finishing: () => Sql[] = () => [],
 ): Promise<MysqlTransfer> {
   await migrateMysql(url, schema);
-  return new MysqlTransfer(url, schema.part, tables);
+  return new MysqlTransfer(url, schema.part, tables, finishing);
 }
 
 export class MysqlTransfer implements Target {
@@ -30,14 +34,16 @@ export class MysqlTransfer implements Target {
   readonly #where: string;
   readonly #part: string;
   readonly #tables: readonly MysqlTable[];
+  readonly #finishing: () => Sql[];
   #exportId = '';
 
-  constructor(url: string, part: string, tables: readonly MysqlTable[]) {
+  constructor(url: string, part: string, tables: readonly MysqlTable[], finishing: () => Sql[]) {
     const { host, pathname } = new URL(url);
     this.#where = `${host}${pathname}`;
     this.#mysql = new Mysql({ url, connections: 2 });
     this.#part = part;
     this.#tables = tables;
+    this.#finishing = finishing;
   }
 
   get tables(): string[] {
@@ -93,7 +99,7 @@ export class MysqlTransfer implements Target {
   }
 
   async finish(): Promise<void> {
-    await this.#mysql.transaction((tx) => tx.commit(this.#note(PART, 1)));
+    await this.#mysql.transaction((tx) => tx.commit(...this.#finishing(), this.#note(PART, 1)));
   }
 
   async #requireEmpty(): Promise<void> {

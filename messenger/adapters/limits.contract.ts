@@ -19,7 +19,7 @@ export function limitPromises(store: () => MessageStore): void {
   };
 
   const open = (user: string, name: string) =>
-    store().openDevice(user, name, { now: 10, baseAt: 10, maxDevices: 50, openDevices: [] });
+    store().openDevice(user, name, { now: 10, baseAt: 10, maxDevices: 50, openDevices: [], epoch: '' });
 
   it('keeps every text at its maximum', async () => {
     assert.equal(conversation.length, LIMITS.conversationId);

@@ -130,7 +130,7 @@ export function sharedStoreContract(name: string, open: () => Promise<SharedStor
     it('opens a device at both in the same moment, and revises marks without a hole', async () => {
       const [one, other] = shared.nodes;
       await one.commit([draft('ada', 'bob', '1'), draft('ada', 'bob', '2')], 1);
-      const arrival = { now: 5, baseAt: 5, maxDevices: 50, openDevices: [] };
+      const arrival = { now: 5, baseAt: 5, maxDevices: 50, openDevices: [], epoch: '' };
       const opened = await Promise.all([one, other].map((node) => node.openDevice('bob', 'phone', arrival)));
       assert.deepEqual(
         opened.map(({ baseAt }) => baseAt),

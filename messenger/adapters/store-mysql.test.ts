@@ -18,6 +18,7 @@ import { Lane } from '../lane.ts';
 import { LIMITS } from '../limits.ts';
 import type { Draft, JournalPage, MessageStore } from '../ports.ts';
 import { contentHash } from '../send.ts';
+import { renewMysqlEpoch } from './mysql/epoch.ts';
 import { Journal } from './mysql/journal.ts';
 import { OtherNodes } from './mysql/other-nodes.ts';
 import { SCHEMA } from './mysql/schema.ts';
@@ -235,7 +236,7 @@ function withServer(server: string): void {
         }
       }
       await using connections = new Measured({ url: database.url });
-      const others = new OtherNodes(connections, () => false, Date.now);
+      const others = new OtherNodes(connections, [], Date.now, () => {});
       await others.begin();
       const commit = { conversation: 'ada:bob', sentAt: 1, members: ['x'.repeat(300_000)] };
       for (const node of [7, 8]) {
@@ -333,6 +334,55 @@ function withServer(server: string): void {
         (await other.news())?.commits.map(({ lastSeq }) => lastSeq),
         [3],
       );
+    });
+
+    for (const { what, lost } of [
+      { what: 'a batch that it wrote itself', lost: 'node = 1 AND batch > 1' },
+      { what: 'a batch of another node', lost: 'node > 1 AND batch > 1' },
+      { what: 'all batches of a node', lost: 'node > 1' },
+    ])
+      it(`begins a new epoch once when the journal has lost ${what}, and goes on`, async () => {
+        await using database = await newDatabase();
+        await using one = await open(database.url);
+        await using other = await open(database.url);
+        for (const body of ['a', 'b'])
+          for (const store of [one, other]) await store.commit([draft('ada', 'bob', body)], 5);
+        const first = await one.epoch();
+        for (const store of [one, other]) assert.notEqual(await store.news(), undefined);
+        assert.equal(await one.epoch(), first);
+        await admin.query(`DELETE FROM ${database.name}.journal WHERE ${lost}`);
+        for (const store of [one, other]) assert.equal(await store.news(), undefined);
+        const second = await one.epoch();
+        assert.notEqual(second, first);
+        for (const store of [one, other]) assert.deepEqual((await store.news())?.commits, []);
+        assert.equal(await other.epoch(), second);
+        await one.commit([draft('ada', 'bob', 'c')], 5);
+        assert.equal((await other.news())?.commits.length, 1);
+        const [numbers] = await admin.query<RowDataPacket[]>(
+          `SELECT DISTINCT node FROM ${database.name}.journal_node`,
+        );
+        assert.equal(numbers.length, 3, 'the node took a new number, for the old one may be another’s');
+      });
+
+    it('hears of a new epoch that somebody else has begun', async () => {
+      await using database = await newDatabase();
+      await using store = await open(database.url);
+      await renewMysqlEpoch(database.url);
+      assert.equal(await store.news(), undefined);
+      assert.deepEqual((await store.news())?.commits, []);
+    });
+
+    it('begins no new epoch for a batch of which it is not known whether it was written', async () => {
+      await using database = await newDatabase();
+      await using proxy = await startCuttingProxy(database.url);
+      await using store = await open(proxy.url);
+      await store.commit([draft('ada', 'bob', 'one')], 5);
+      const first = await store.epoch();
+      const gone = proxy.cutAndRefuse('COMMIT', 'before');
+      await assert.rejects(store.commit([draft('ada', 'bob', 'two')], 6), isUnavailable);
+      gone[Symbol.dispose]();
+      assert.deepEqual((await store.news())?.commits, []);
+      assert.equal(await store.epoch(), first);
     });
 
     it('forgets nodes that ended long ago, first in the cursors, and tells a reader who had not read them', async () => {
@@ -485,7 +535,7 @@ function withServer(server: string): void {
     it('has columns that hold the longest texts that callers may give', async () => {
       await using database = await newDatabase();
       await migrateMysql(database.url, SCHEMA);
-      const { username, storedDevice, clientId, conversationId, journalReader } = LIMITS;
+      const { username, storedDevice, clientId, conversationId, epoch, journalReader } = LIMITS;
       const texts: Record<string, number> = {
         'conversation.id': conversationId,
         // As JSON.
@@ -500,6 +550,7 @@ function withServer(server: string): void {
         'entry.body': 4 * LIMITS.text,
         'device_cursor.user': username,
         'device_cursor.device': storedDevice,
+        'log_epoch.epoch': epoch,
         // As `MAX_NEWS` in a page and more.
         'journal.news': 1024 * 1024,
         'journal_reader.name': journalReader,
@@ -585,5 +636,5 @@ function draft(sender: string, friend: string, body: string): Draft {
 
 /** As a device that arrives where nobody else is. */
 function arrive(store: MessageStore, user: string, device: string) {
-  return store.openDevice(user, device, { now: 10, baseAt: 10, maxDevices: 50, openDevices: [] });
+  return store.openDevice(user, device, { now: 10, baseAt: 10, maxDevices: 50, openDevices: [], epoch: '' });
 }

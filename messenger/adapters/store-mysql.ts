@@ -6,6 +6,7 @@ import { warnOfClock } from '#common/mysql/server-clock.ts';
 import type { MessageStore, SharedLog } from '../ports.ts';
 import { Committer } from './mysql/commit.ts';
 import { MysqlDevices } from './mysql/devices.ts';
+import { EPOCH, epochIn, renewEpoch } from './mysql/epoch.ts';
 import { Journal } from './mysql/journal.ts';
 import { JournalLane } from './mysql/journal-lane.ts';
 import { JournalNode } from './mysql/journal-node.ts';
@@ -42,7 +43,7 @@ export async function openMysqlStore({ url, log, clock, steady }: MysqlStoreOpti
   await warnOfClock(mysql, clock, log);
   // Marks do not wait for messages: both have lanes of their own, which the journal takes for two nodes.
   const own = [new JournalNode(writing), new JournalNode(writing)] as const;
-  const others = new OtherNodes(mysql, (node) => own.some((one) => one.has(node)), steady);
+  const others = new OtherNodes(mysql, own, steady, () => committer.forget());
   const lane = (node: JournalNode) => new JournalLane(writing, node, (place) => others.await(place));
   const committer = new Committer(lane(own[0]), () => writing.connectionsMade);
   const marks = new MarkKeeper(mysql, lane(own[1]), clock);
@@ -72,6 +73,9 @@ export async function openMysqlStore({ url, log, clock, steady }: MysqlStoreOpti
     openDevice: (user, device, arrival) => devices.open(user, device, arrival),
     journal: (cursor, limit) => journal.read(cursor, limit),
     journalEnd: () => journal.end(),
+    isBeyondJournal: (cursor) => journal.isBeyond(cursor),
+    epoch: async () => epochIn(await mysql.query(EPOCH)),
+    renewEpoch: (from) => renewEpoch(mysql, from),
     acknowledgeJournal: (name, cursor, now) => journal.acknowledge(name, cursor, now),
     pruneJournal: (now) => journal.prune(now),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),

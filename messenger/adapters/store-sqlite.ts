@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type Hosted, hostInWorker } from '#common/sqlite/host.ts';
 import type { Arrival, MessageStore, OpenedDevice } from '../ports.ts';
-import { isToBeSeen } from './devices.ts';
+import { isOfOtherEpoch, isToBeSeen } from './devices.ts';
 import type { ReaderPort } from './sqlite/reader.ts';
 import type { WriterPort } from './sqlite/writer.ts';
 
@@ -26,6 +26,7 @@ export async function openSqliteStore(folder: string): Promise<Hosted<MessageSto
     openDevice: (user, device, arrival) => openDevice(writer, reader, user, device, arrival),
     acknowledgeJournal: writer.acknowledgeJournal,
     pruneJournal: writer.pruneJournal,
+    renewEpoch: writer.renewEpoch,
     heads: reader.heads,
     newestAt: reader.newestAt,
     stateAfter: reader.stateAfter,
@@ -36,6 +37,8 @@ export async function openSqliteStore(folder: string): Promise<Hosted<MessageSto
     unread: reader.unread,
     journal: reader.journal,
     journalEnd: reader.journalEnd,
+    isBeyondJournal: reader.isBeyondJournal,
+    epoch: reader.epoch,
     snapshot: reader.snapshot,
     failed,
     [Symbol.asyncDispose]: () => both.disposeAsync(),
@@ -51,9 +54,9 @@ async function openDevice(
   arrival: Arrival,
 ): Promise<OpenedDevice> {
   const known = await reader.device(user, device);
-  if (known === undefined) {
+  if (known === undefined || isOfOtherEpoch(arrival, known.epoch)) {
     await writer.addDevice(user, device, arrival);
-    return openDevice(writer, reader, user, device, arrival);
+    return openDevice(writer, reader, user, device, { ...arrival, epoch: '' });
   }
   const { seenAt, ...opened } = known;
   if (isToBeSeen(seenAt, arrival.now)) await writer.seeDevice(user, device, arrival.now);

@@ -476,9 +476,65 @@ export function messageStoreContract(name: string, openStore: () => Promise<Open
       for (const body of ['a', 'b', 'c']) await fuller.store.commit([draft('ada', 'bob', body)], 5);
       const end = await fuller.store.journalEnd();
       assert.deepEqual((await fuller.store.journal(end, 10))?.commits, []);
-      assert.equal(await store().journal(end, 10), undefined);
+      for (const body of ['a', 'b']) {
+        assert.equal(await store().journal(end, 10), undefined);
+        assert.equal(await store().isBeyondJournal(end), true);
+        await store().commit([draft('ada', 'bob', body)], 5);
+      }
+      await store().commit([draft('ada', 'bob', 'c')], 5);
+      assert.equal(
+        await store().isBeyondJournal(end),
+        false,
+        'it cannot be told from a place of this journal',
+      );
+    });
+
+    it('tells a place beyond the end of the journal from those that are forgotten, and from what is none', async () => {
+      const start = await store().journalEnd();
+      for (const body of ['a', 'b']) await store().commit([draft('ada', 'bob', body)], 5);
+      const end = await store().journalEnd();
+      await store().acknowledgeJournal('reader', end, 70_000);
+      await store().pruneJournal(70_000);
+      for (const place of ['', 'x', '-1', start, end])
+        assert.equal(await store().isBeyondJournal(place), false, place);
+    });
+
+    it('keeps the epoch of its log, and renews it where the old one is named', async () => {
+      const first = await store().epoch();
+      await using other = await openStore();
+      assert.notEqual(await other.store.epoch(), first, 'every log has its own');
+      await opened.reopen();
+      assert.equal(await store().epoch(), first);
+      assert.equal(await store().renewEpoch('another'), first);
+      const second = await store().renewEpoch(first);
+      assert.notEqual(second, first);
+      assert.match(second, /^[\x21-\x7e]{1,64}$/);
+      assert.equal(await store().renewEpoch(first), second, 'it was renewed already');
+      await opened.reopen();
+      assert.equal(await store().epoch(), second);
+    });
+
+    it('forgets what a device had that knows another epoch, and nothing of the other devices', async () => {
       await store().commit([draft('ada', 'bob', 'a')], 5);
-      assert.equal(await store().journal(end, 10), undefined);
+      const epoch = await store().epoch();
+      const arrive = (device: string, now: number, itsEpoch: string) =>
+        open(store(), 'bob', device, { now, baseAt: now, epoch: itsEpoch });
+      for (const device of ['phone', 'desk']) {
+        await arrive(device, 10, '');
+        await store().saveCursors([{ user: 'bob', device, conversation: 'ada:bob', seq: 1, marksTaken: 1 }]);
+      }
+      const known = await arrive('phone', 20, epoch);
+      assert.deepEqual([known.epoch, known.baseAt, known.positions[0]?.cursor], [epoch, 10, 1]);
+      for (const now of [30, 40]) {
+        const anew = await arrive('phone', now, 'another');
+        const [position] = anew.positions;
+        assert.deepEqual(
+          [anew.epoch, anew.baseAt, position?.cursor, position?.marksTaken],
+          [epoch, now, undefined, 0],
+        );
+      }
+      assert.equal((await arrive('phone', 50, epoch)).baseAt, 40, 'now it knows this one');
+      assert.equal((await arrive('desk', 60, epoch)).positions[0]?.cursor, 1);
     });
 
     it('shows all conversations to a reader that starts anew', async () => {
@@ -516,7 +572,14 @@ export function messageStoreContract(name: string, openStore: () => Promise<Open
 
 /** As a device that arrives at 10 where nobody else is. */
 function open(store: MessageStore, user: string, device: string, arrival: Partial<Arrival> = {}) {
-  return store.openDevice(user, device, { now: 10, baseAt: 10, maxDevices: 50, openDevices: [], ...arrival });
+  return store.openDevice(user, device, {
+    now: 10,
+    baseAt: 10,
+    maxDevices: 50,
+    openDevices: [],
+    epoch: '',
+    ...arrival,
+  });
 }
 
 let lastId = 0;

@@ -1,6 +1,7 @@
 import { type MysqlTransfer, openMysqlTransfer } from '#common/transfer/mysql.ts';
 import { openSqliteSource } from '#common/transfer/sqlite.ts';
 import type { Source } from '#common/transfer/transfer.ts';
+import { beginEpoch } from './mysql/epoch.ts';
 import { SCHEMA } from './mysql/schema.ts';
 import { MIGRATIONS } from './sqlite/schema.ts';
 import { TABLES } from './transfer-tables.ts';
@@ -10,5 +11,5 @@ export function sqliteMessages(dataDir: string): Source {
 }
 
 export function mysqlMessages(url: string): Promise<MysqlTransfer> {
-  return openMysqlTransfer(url, SCHEMA, TABLES);
+  return openMysqlTransfer(url, SCHEMA, TABLES, () => [beginEpoch()]);
 }

@@ -22,7 +22,7 @@ import { toConversation, toWireEntry, toWireMarks } from './encode.ts';
 import { unary } from './methods.ts';
 
 export interface ConversationsOptions {
-  store: Pick<MessageStore, 'conversations' | 'unread' | 'entries' | 'entriesBefore' | 'heads'>;
+  store: Pick<MessageStore, 'conversations' | 'unread' | 'entries' | 'entriesBefore' | 'heads' | 'epoch'>;
   readMarks: ReadMarks;
   rate: SendRate;
   log: Log;
@@ -67,13 +67,13 @@ async function listConversations(
   request: ListConversationsRequest,
 ): Promise<ListConversationsResponse> {
   const size = pageSize(request.pageSize);
-  const before = readPageToken(request.pageToken, (place) => InboxPlace.safeParse(place).data);
+  const before = await readPageToken(request.pageToken, store, (place) => InboxPlace.safeParse(place).data);
   const summaries = await store.conversations(user, before, size + 1);
   const page = summaries.slice(0, size);
   const last = summaries.length > size ? page.at(-1) : undefined;
   return {
     conversations: page.map(toConversation),
-    nextPageToken: last ? writePageToken({ sentAt: last.lastEntry.sentAt, id: last.id }) : '',
+    nextPageToken: await tokenFor(store, last && { sentAt: last.lastEntry.sentAt, id: last.id }),
   };
 }
 
@@ -85,7 +85,7 @@ async function listEntries(
   const { conversation } = request;
   requireMember(user, conversation);
   const size = pageSize(request.pageSize);
-  const place = placeOf(request);
+  const place = await placeOf(store, request);
   if ((await store.heads([conversation])).length === 0)
     throw new ServiceError('NOT_FOUND', { detail: 'There is no such conversation.' });
   const page = await readPage(store, place, size);
@@ -95,7 +95,12 @@ async function listEntries(
     (place.before === undefined ? { conversation, after: last.seq } : { conversation, before: last.seq });
   // A page may be cut short by its amount of text: only an empty next one proves the end.
   const hasMore = next !== undefined && (await readPage(store, next, 1)).length > 0;
-  return { entries: page.map(toWireEntry), nextPageToken: hasMore ? writePageToken(next) : '' };
+  return { entries: page.map(toWireEntry), nextPageToken: await tokenFor(store, hasMore ? next : undefined) };
+}
+
+/** Empty where nothing follows. */
+async function tokenFor(store: ConversationsOptions['store'], next: object | undefined): Promise<string> {
+  return next === undefined ? '' : writePageToken(await store.epoch(), next);
 }
 
 function readPage(
@@ -107,17 +112,14 @@ function readPage(
   return store.entries([{ conversation, after }], size);
 }
 
-function placeOf({
-  conversation,
-  pageToken,
-  afterSeq,
-  beforeSeq,
-  newestFirst,
-}: ListEntriesRequest): LogPlace {
+async function placeOf(
+  store: ConversationsOptions['store'],
+  { conversation, pageToken, afterSeq, beforeSeq, newestFirst }: ListEntriesRequest,
+): Promise<LogPlace> {
   const starts = [afterSeq !== 0n, beforeSeq !== 0n, newestFirst].filter(Boolean).length;
   if (starts > 1) throw invalidField('after_seq', 'must not be set together with before_seq or newest_first');
   const [after, before] = [wholeNumber(afterSeq, 'after_seq', 0), wholeNumber(beforeSeq, 'before_seq', 0)];
-  const place = readPageToken(pageToken, (token) => LogPlace.safeParse(token).data);
+  const place = await readPageToken(pageToken, store, (token) => LogPlace.safeParse(token).data);
   if (place !== undefined && place.conversation !== conversation) {
     throw invalidField('page_token', 'is not one that this call gave');
   }

@@ -185,7 +185,7 @@ class ChatStream implements Listener, Sink, StreamAnswers, AcknowledgingStream, 
     await cursors.saveOf(user);
     const now = clock();
     const baseAt = device === UNNAMED ? 0 : now;
-    const arrival = { now, baseAt, maxDevices, openDevices: hub.devicesOf(user) };
+    const arrival = { now, baseAt, maxDevices, openDevices: hub.devicesOf(user), epoch: '' };
     const plan = new OpeningPlan(await store.openDevice(user, device, arrival, signal), NO_CLAIMS);
     const { starts, gaps, listInbox } = plan.opening(await store.newestAt(plan.moments, signal));
     for (const gap of gaps) this.onGap(gap);

@@ -90,8 +90,12 @@ export class SessionFrame {
     }
   }
 
-  caughtUp(revision: number, listInbox: boolean): void {
-    this.#message.caughtUp = { revision: BigInt(revision), listInbox, epoch: '' };
+  opened(epoch: string): void {
+    this.#message.opened = { epoch };
+  }
+
+  caughtUp(revision: number, listInbox: boolean, epoch: string): void {
+    this.#message.caughtUp = { revision: BigInt(revision), listInbox, epoch };
   }
 
   pong(number: bigint): void {

@@ -1,10 +1,12 @@
 import { invalidField } from '#common/errors.ts';
 import type { SessionRequest } from '#proto/chatterbox/v1/session.ts';
 import { deviceName } from '../device-name.ts';
+import { LIMITS } from '../limits.ts';
 import type { Claim } from '../opening.ts';
 import { wholeNumber } from '../seqs.ts';
 import { requireSize, toClaim } from './session-places.ts';
 
+const EPOCH = new RegExp(`^[\\x21-\\x7e]{0,${LIMITS.epoch}}$`);
 /** Of all opening frames together. */
 const MAX_POSITIONS = 20_000;
 
@@ -13,6 +15,8 @@ export interface Asked {
   device: string;
   revision: number;
   claims: Map<string, Claim>;
+  /** The epoch that the device knows; empty for none. */
+  epoch: string;
 }
 
 /** The first frames of a session, taken one by one until they say that they are all. */
@@ -45,5 +49,12 @@ function opened({ open }: SessionRequest): Asked {
     device: deviceName(open.device, 'open.device'),
     revision: wholeNumber(open.revision, 'open.revision', 0),
     claims: new Map(),
+    epoch: requireEpoch(open.epoch),
   };
+}
+
+function requireEpoch(epoch: string): string {
+  if (!EPOCH.test(epoch))
+    throw invalidField('open.epoch', `must be at most ${LIMITS.epoch} visible ASCII characters`);
+  return epoch;
 }

@@ -108,6 +108,7 @@ class Session implements Listener, Sink, StateSink, StreamAnswers, Acknowledging
   /** Both readers are still to tell of what was there at the opening. What is said then: */
   #untold = 2;
   #revision = 0;
+  #epoch = '';
   #listInbox = false;
   #onCaughtUp = () => {};
   /** Nothing is taken any more. */
@@ -249,7 +250,7 @@ class Session implements Listener, Sink, StateSink, StreamAnswers, Acknowledging
 
   #told(): void {
     if (--this.#untold > 0) return;
-    this.#frames.next().caughtUp(this.#revision, this.#listInbox);
+    this.#frames.next().caughtUp(this.#revision, this.#listInbox, this.#epoch);
     this.#onCaughtUp();
   }
 
@@ -266,7 +267,7 @@ class Session implements Listener, Sink, StateSink, StreamAnswers, Acknowledging
   }
 
   /** Finds out where the device is and sends what it has missed; `frame` is the last one of the opening. */
-  async #begin({ revision, claims }: Asked, frame: SessionRequest): Promise<void> {
+  async #begin(asked: Asked, frame: SessionRequest): Promise<void> {
     const { user, device } = this;
     const { store, cursors, hub, rate, clock, maxDevices } = this.#options;
     this.#arriving = new AbortController();
@@ -274,9 +275,12 @@ class Session implements Listener, Sink, StateSink, StreamAnswers, Acknowledging
     await cursors.saveOf(user);
     if (this.#hasEnded) return;
     const now = clock();
-    const arrival = { now, baseAt: now, maxDevices, openDevices: hub.devicesOf(user) };
+    const arrival = { now, baseAt: now, maxDevices, openDevices: hub.devicesOf(user), epoch: asked.epoch };
     const opened = await store.openDevice(user, device, arrival, signal);
     if (this.#hasEnded) return;
+    const { revision, claims } = knownIn(opened.epoch, asked);
+    this.#epoch = opened.epoch;
+    this.#frames.next().opened(opened.epoch);
     const plan = new OpeningPlan(opened, claims);
     const { starts, gaps, listInbox } = plan.opening(await store.newestAt(plan.moments, signal));
     this.#arriving = undefined;
@@ -361,4 +365,10 @@ class Session implements Listener, Sink, StateSink, StreamAnswers, Acknowledging
     this.#sends.refused(request, invalidField('client_id', 'must name the send'));
     return undefined;
   }
+}
+
+/** What the device says of itself, as far as it holds in this epoch. */
+function knownIn(epoch: string, asked: Asked): Pick<Asked, 'revision' | 'claims'> {
+  const isOther = asked.epoch !== '' && asked.epoch !== epoch;
+  return isOther ? { revision: 0, claims: new Map() } : asked;
 }

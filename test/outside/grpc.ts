@@ -235,10 +235,11 @@ export interface SessionFrame {
     revision: string;
     marks_revision: string;
   }[];
-  caught_up: { revision: string; list_inbox: boolean } | null;
+  caught_up: { revision: string; list_inbox: boolean; epoch: string } | null;
   notice: { reason: string } | null;
   pong: { number: string } | null;
   refused_reads: { conversation: string; seq: string; error: { code: number } }[];
+  opened: { epoch: string } | null;
 }
 
 /** An open Session of one device. */

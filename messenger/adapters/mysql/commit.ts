@@ -65,6 +65,11 @@ export class Committer {
     }
   }
 
+  /** What is remembered of the log does not hold any more. */
+  forget(): void {
+    this.#heads.clear();
+  }
+
   /** Nothing where another server may have taken over, which need not have all that the first one had. */
   #remembered(conversations: Conversations): Map<string, Head> {
     if (this.#rememberedAt !== this.#connectionsMade()) this.#heads.clear();

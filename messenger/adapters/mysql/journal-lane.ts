@@ -45,7 +45,7 @@ export class JournalLane {
     const place = await this.#node.nextPlace(now);
     let sent: Planned<T> | undefined;
     try {
-      return await this.#mysql.transaction(async (tx) => {
+      const result = await this.#mysql.transaction(async (tx) => {
         const planned = await plan(tx);
         // An earlier run may have committed and its answer got lost. Under these locks it has, or it never will.
         if (sent !== undefined && (await isWritten(tx, place))) return sent.result;
@@ -59,12 +59,14 @@ export class JournalLane {
           });
         return planned.result;
       }, again);
+      if (sent !== undefined) this.#node.written(place);
+      return result;
     } catch (error) {
       if (sent !== undefined) this.#onUnknown(place);
       throw error;
     } finally {
       // Also where it is not known whether it was written: its number is not given to another batch.
-      if (sent !== undefined) this.#node.used(place.batch);
+      if (sent !== undefined) this.#node.used(place);
     }
   }
 }

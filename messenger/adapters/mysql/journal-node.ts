@@ -2,6 +2,7 @@ import { aheadBy } from '#common/clocks.ts';
 import { isDuplicate } from '#common/mysql/errors.ts';
 import type { Mysql } from '#common/mysql/open.ts';
 import { sql } from '#common/mysql/sql.ts';
+import type { Place } from './journal-lane.ts';
 
 /**
  * After this long without a batch a node numbers its batches anew, long before its old numbers are forgotten.
@@ -22,7 +23,8 @@ export class JournalNode {
   #lastBatch = 0;
   #usedAt = 0;
   #askedAt = 0;
-  readonly #numbers = new Set<number>();
+  /** The numbers that this process had, now or before, each with the last batch that is certain to be written. */
+  readonly #written = new Map<number, number>();
 
   constructor(mysql: Mysql) {
     this.#mysql = mysql;
@@ -30,18 +32,34 @@ export class JournalNode {
 
   /** Whether this process had the number, now or before. */
   has(node: number): boolean {
-    return this.#numbers.has(node);
+    return this.#written.has(node);
   }
 
-  async nextPlace(now: number): Promise<{ node: number; batch: number }> {
+  /** The last batch of each number that is certain to be written. */
+  get lastWritten(): ReadonlyMap<number, number> {
+    return this.#written;
+  }
+
+  /** Takes another number for the next batch, and disowns the former ones: in the log of another epoch they may be those of others. */
+  renumber(): void {
+    this.#node = 0;
+    this.#written.clear();
+  }
+
+  async nextPlace(now: number): Promise<Place> {
     if (this.#node === 0 || Math.abs(aheadBy(now, this.#usedAt)) > RENEW_MS) await this.#register(now);
     this.#askedAt = now;
     return { node: this.#node, batch: this.#lastBatch + 1 };
   }
 
-  used(batch: number): void {
+  used({ node, batch }: Place): void {
+    if (node !== this.#node) return;
     this.#lastBatch = batch;
     this.#usedAt = this.#askedAt;
+  }
+
+  written({ node, batch }: Place): void {
+    if (this.#written.has(node)) this.#written.set(node, batch);
   }
 
   /** The newest node is never removed, so no number comes twice. Of several that take the same, one has it and the others try again. */
@@ -55,7 +73,7 @@ export class JournalNode {
       }
     }
     this.#usedAt = now;
-    this.#numbers.add(this.#node);
+    this.#written.set(this.#node, 0);
     this.#lastBatch = 0;
   }
 

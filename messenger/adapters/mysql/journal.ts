@@ -64,6 +64,12 @@ export class Journal {
     };
   }
 
+  /** Whether `cursor` names a batch or a node after the last one. */
+  async isBeyond(cursor: string): Promise<boolean> {
+    const place = parsePlace(cursor);
+    return place !== undefined && goesBeyond(place, await this.#nodes());
+  }
+
   /** Before any batch that may still come. */
   async end(): Promise<string> {
     const nodes = await this.#nodes();
@@ -153,18 +159,26 @@ export class Journal {
   }
 
   async #nodes(): Promise<NodeRow[]> {
-    const nodes = await journalNodes(this.#mysql);
+    const nodes = await this.#mysql.query<NodeRow>(JOURNAL_NODES);
     this.#settled.look(nodes);
     return nodes;
   }
 }
 
-/** All nodes, the oldest first. */
-export function journalNodes(mysql: Mysql): Promise<NodeRow[]> {
-  return mysql.query<NodeRow>(sql`
-    SELECT n.node, n.pruned, n.last_at AS lastAt,
-      GREATEST(n.pruned, COALESCE((SELECT MAX(j.batch) FROM journal j WHERE j.node = n.node), 0)) AS last
-    FROM journal_node n ORDER BY n.node`);
+/** All nodes, the oldest first: each a `NodeRow`. */
+export const JOURNAL_NODES = sql`
+  SELECT n.node, n.pruned, n.last_at AS lastAt,
+    GREATEST(n.pruned, COALESCE((SELECT MAX(j.batch) FROM journal j WHERE j.node = n.node), 0)) AS last
+  FROM journal_node n ORDER BY n.node`;
+
+/** Whether a place names a batch or a node after the last one: nodes are numbered without holes, and the first ones retire first. */
+export function goesBeyond({ before, batchOf }: Place, nodes: readonly NodeRow[]): boolean {
+  if (before > lastOf(nodes)) return true;
+  const ends = new Map(nodes.map(({ node, last }) => [node, last]));
+  return [...batchOf].some(([node, batch]) => {
+    const end = ends.get(node) ?? (node < firstOf(nodes) ? batch : 0);
+    return batch > end;
+  });
 }
 
 /** Not one that lies before what was forgotten, or after what was written. */
@@ -184,12 +198,12 @@ function firstKept(nodes: NodeRow[], since: number): number {
   return kept?.node ?? lastOf(nodes);
 }
 
-function lastOf(nodes: NodeRow[]): number {
+function lastOf(nodes: readonly NodeRow[]): number {
   return nodes.at(-1)?.node ?? 1;
 }
 
 /** Every node before this one is forgotten. */
-function firstOf(nodes: NodeRow[]): number {
+function firstOf(nodes: readonly NodeRow[]): number {
   return nodes[0]?.node ?? 1;
 }
 

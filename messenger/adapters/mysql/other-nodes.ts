@@ -1,8 +1,10 @@
 import type { Mysql } from '#common/mysql/open.ts';
 import { sql } from '#common/mysql/sql.ts';
 import type { News, SharedLog } from '../../ports.ts';
-import { batchesAfter, journalNodes, type NodeRow } from './journal.ts';
+import { EPOCH, epochIn, renewEpoch } from './epoch.ts';
+import { batchesAfter, goesBeyond, JOURNAL_NODES, type NodeRow } from './journal.ts';
 import type { Place } from './journal-lane.ts';
+import type { JournalNode } from './journal-node.ts';
 
 /** A batch whose number was passed over may still come: its COMMIT may be on the way to a server that stands still. */
 const MAY_COME_MS = 15_000;
@@ -17,8 +19,10 @@ const MOST_AWAITED = 1_000;
 /** What other nodes have written to the journal, read as it comes, see SharedLog. */
 export class OtherNodes implements SharedLog {
   readonly #mysql: Mysql;
-  readonly #isOwn: (node: number) => boolean;
+  readonly #own: readonly JournalNode[];
   readonly #steady: () => number;
+  readonly #onEpoch: () => void;
+  #epoch = '';
   /** The newest batch of each node that was read. */
   readonly #reached = new Map<number, number>();
   /** Batches before that which were not there. */
@@ -26,20 +30,26 @@ export class OtherNodes implements SharedLog {
   /** What was read and not told yet: a later page may fail. */
   #untold: News = { commits: [], marks: [] };
 
-  /** `steady`: ms that only grow, see common/clocks.ts. */
-  constructor(mysql: Mysql, isOwn: (node: number) => boolean, steady: () => number) {
+  /** `steady`: ms that only grow, see common/clocks.ts. `onEpoch` hears that what was remembered of the log does not hold any more. */
+  constructor(mysql: Mysql, own: readonly JournalNode[], steady: () => number, onEpoch: () => void) {
     this.#mysql = mysql;
-    this.#isOwn = isOwn;
+    this.#own = own;
     this.#steady = steady;
+    this.#onEpoch = onEpoch;
   }
 
   /** From now on everything is news. To be called once, before anybody reads the store. */
   async begin(): Promise<void> {
-    await this.#beginWith(await this.#nodes());
+    const { epoch, nodes } = await this.#look();
+    this.#epoch = epoch;
+    await this.#beginWith(nodes);
   }
 
   async news(): Promise<News | undefined> {
-    const nodes = await this.#nodes();
+    const known = this.#known();
+    const { epoch, nodes: all } = await this.#look();
+    if (epoch !== this.#epoch || goesBeyond(known, all)) return this.#beginEpoch(epoch, all);
+    const nodes = this.#others(all);
     if (nodes.some(({ node, pruned }) => pruned > this.#reachedOf(node))) {
       await this.#beginWith(nodes);
       return undefined;
@@ -69,6 +79,23 @@ export class OtherNodes implements SharedLog {
     this.#missing.push({ node, batch, noticedAt: this.#steady() });
   }
 
+  /** Where another epoch has begun, or is to begin because the journal ends before what is known of it. */
+  async #beginEpoch(epoch: string, nodes: NodeRow[]): Promise<undefined> {
+    const present = epoch === this.#epoch ? await renewEpoch(this.#mysql, epoch) : epoch;
+    for (const node of this.#own) node.renumber();
+    this.#onEpoch();
+    this.#untold = { commits: [], marks: [] };
+    this.#reached.clear();
+    await this.#beginWith(nodes);
+    this.#epoch = present;
+  }
+
+  /** The batches that are certain to be in the journal. To be asked for before the journal is looked at. */
+  #known(): { before: number; batchOf: Map<number, number> } {
+    const own = this.#own.flatMap(({ lastWritten }) => [...lastWritten]);
+    return { before: 0, batchOf: new Map([...this.#reached, ...own]) };
+  }
+
   async #beginWith(nodes: NodeRow[]): Promise<void> {
     const newest = nodes.map(
       ({ node, last }) =>
@@ -84,8 +111,17 @@ export class OtherNodes implements SharedLog {
     }
   }
 
-  async #nodes(): Promise<NodeRow[]> {
-    return (await journalNodes(this.#mysql)).filter(({ node }) => !this.#isOwn(node));
+  async #look(): Promise<{ epoch: string; nodes: NodeRow[] }> {
+    const [epoch, nodes] = await this.#mysql.queries(EPOCH, JOURNAL_NODES);
+    return { epoch: epochIn(epoch), nodes: nodes as unknown[] as NodeRow[] };
+  }
+
+  #others(nodes: NodeRow[]): NodeRow[] {
+    return nodes.filter(({ node }) => !this.#isOwn(node));
+  }
+
+  #isOwn(node: number): boolean {
+    return this.#own.some((one) => one.has(node));
   }
 
   /** What is new of these nodes, and what was missing and has come, in one round trip. */

@@ -122,5 +122,18 @@ export const SCHEMA: Schema = {
           PRIMARY KEY (k)
         )`,
     },
+    {
+      name: 'the epoch of the log',
+      sql: `
+        CREATE TABLE IF NOT EXISTS log_epoch (
+          one BIGINT NOT NULL,
+          epoch VARCHAR(64) ${TEXT},
+          PRIMARY KEY (one)
+        )`,
+    },
+    {
+      name: 'the first epoch',
+      sql: "INSERT IGNORE INTO log_epoch (one, epoch) VALUES (1, REPLACE(UUID(), '-', ''))",
+    },
   ],
 };

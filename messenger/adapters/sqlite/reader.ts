@@ -64,6 +64,7 @@ export class SqliteReader implements Sync<ReaderPort> {
     const rows = this.#sql.positions.all(device, user) as unknown as PositionRow[];
     return {
       ...known,
+      epoch: this.epoch(),
       revision,
       positions: rows.map((row) => ({ ...row, cursor: row.cursor ?? undefined })),
     };
@@ -144,6 +145,14 @@ export class SqliteReader implements Sync<ReaderPort> {
     return String((this.#sql.journalEnds.get() as { last: number }).last);
   }
 
+  isBeyondJournal(cursor: string): boolean {
+    return BATCH.test(cursor) && Number(cursor) > Number(this.journalEnd());
+  }
+
+  epoch(): string {
+    return (this.#sql.epoch.get() as { epoch: string }).epoch;
+  }
+
   snapshot(afterConversation: string, limit: number): Commit[] {
     const rows = this.#sql.snapshot.all(afterConversation, limit) as unknown as (Omit<Commit, 'members'> & {
       members: string;
@@ -217,6 +226,7 @@ function prepare(db: DatabaseSync) {
       ) WHERE unread > 0`),
     journalEnds: sql('SELECT coalesce(min(batch), 1) AS first, coalesce(max(batch), 0) AS last FROM journal'),
     journal: sql('SELECT batch, commits FROM journal WHERE batch > ? ORDER BY batch LIMIT ?'),
+    epoch: sql('SELECT epoch FROM log_epoch'),
     snapshot:
       sql(`SELECT id AS conversation, last_seq AS lastSeq, last_sent_at AS sentAt, members FROM conversation
                    WHERE id > ? ORDER BY id LIMIT ?`),

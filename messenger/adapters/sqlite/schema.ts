@@ -93,4 +93,14 @@ export const MIGRATIONS: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    name: 'the epoch of the log',
+    sql: `
+      CREATE TABLE log_epoch (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        epoch TEXT NOT NULL
+      ) STRICT;
+      INSERT INTO log_epoch (one, epoch) VALUES (1, lower(hex(randomblob(16))));
+    `,
+  },
 ];

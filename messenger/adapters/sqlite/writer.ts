@@ -12,7 +12,8 @@ import {
 } from '../../commit-plan.ts';
 import { conversationKey } from '../../conversation-id.ts';
 import type { Arrival, DeviceCursor, Draft, Marks, MessageStore, Outcome, Reached } from '../../ports.ts';
-import { devicesToForget } from '../devices.ts';
+import { devicesToForget, isOfOtherEpoch } from '../devices.ts';
+import { newEpoch } from '../epoch.ts';
 import { isSeq } from '../seq.ts';
 import { MIGRATIONS } from './schema.ts';
 
@@ -26,7 +27,7 @@ const PRUNED_AT_ONCE = 500;
 /** The part of the port that writes; one connection, one thread. */
 export type WriterPort = Pick<
   MessageStore,
-  'commit' | 'saveCursors' | 'markRead' | 'acknowledgeJournal' | 'pruneJournal'
+  'commit' | 'saveCursors' | 'markRead' | 'acknowledgeJournal' | 'pruneJournal' | 'renewEpoch'
 > & {
   addDevice(user: string, device: string, arrival: Arrival): Promise<void>;
   seeDevice(user: string, device: string, now: number): Promise<void>;
@@ -84,15 +85,15 @@ export class SqliteWriter implements Sync<WriterPort> {
   }
 
   /** One whose cursors were kept before devices were has been here for ever. */
-  addDevice(user: string, device: string, { now, baseAt, maxDevices, openDevices }: Arrival): void {
+  addDevice(user: string, device: string, arrival: Arrival): void {
+    const { now, baseAt, maxDevices, openDevices } = arrival;
     transaction(this.#db, () => {
+      if (isOfOtherEpoch(arrival, this.#epoch())) this.#forgetDevice(user, device);
       const devices = this.#sql.devices.all(user).map((row) => row.device as string);
       // Another stream of the device was first.
       if (devices.includes(device)) return;
-      for (const forgotten of devicesToForget(devices, openDevices, maxDevices)) {
-        this.#sql.dropDevice.run(user, forgotten);
-        this.#sql.dropCursors.run(user, forgotten);
-      }
+      for (const forgotten of devicesToForget(devices, openDevices, maxDevices))
+        this.#forgetDevice(user, forgotten);
       const hasCursors = this.#sql.anyCursor.get(user, device) !== undefined;
       this.#sql.addDevice.run(user, device, hasCursors ? 0 : baseAt, now);
     });
@@ -121,8 +122,22 @@ export class SqliteWriter implements Sync<WriterPort> {
     });
   }
 
+  renewEpoch(from: string): string {
+    this.#sql.renewEpoch.run(newEpoch(), from);
+    return this.#epoch();
+  }
+
   close(): void {
     this.#db.close();
+  }
+
+  #epoch(): string {
+    return (this.#sql.epoch.get() as { epoch: string }).epoch;
+  }
+
+  #forgetDevice(user: string, device: string): void {
+    this.#sql.dropDevice.run(user, device);
+    this.#sql.dropCursors.run(user, device);
   }
 
   #marks(user: string, conversation: string): Marks {
@@ -244,5 +259,7 @@ function prepare(db: DatabaseSync) {
                    FROM (SELECT batch, at FROM journal WHERE batch < (SELECT max(batch) FROM journal)
                          ORDER BY batch LIMIT :limit)`),
     prune: sql('DELETE FROM journal WHERE batch <= ?'),
+    epoch: sql('SELECT epoch FROM log_epoch'),
+    renewEpoch: sql('UPDATE log_epoch SET epoch = ? WHERE epoch = ?'),
   };
 }
