@@ -13,6 +13,7 @@ import { accountStoreContract } from './accounts.contract.ts';
 import { openMysqlStore } from './accounts-mysql.ts';
 import { idsOf, NOW, register, revoked } from './contract/samples.ts';
 import { WRITES } from './contract/writes.ts';
+import { raiseFeeds } from './mysql/restored.ts';
 import { SCHEMA } from './mysql/schema.ts';
 import { sharedAccountStoreContract } from './shared-accounts.contract.ts';
 
@@ -51,6 +52,30 @@ function withServer(server: string): void {
       nodes: [stack.use(await open(url)), stack.use(await open(url))],
       [Symbol.asyncDispose]: () => stack.disposeAsync(),
     };
+  });
+
+  describe('the MySQL account store after a restore', () => {
+    it('numbers its feeds on behind whatever a reader can have read, and lets readers of the revocations begin anew', async () => {
+      await using database = await newDatabase(server);
+      await using store = await open(database.url);
+      await register(store, 'ada');
+      await store.endSessions({ username: 'ada', now: NOW });
+      const before = await store.ends();
+      await raiseFeeds(database.url);
+      const raised = await store.ends();
+      assert.ok(raised.accounts > before.accounts + 1_000_000);
+      assert.ok(raised.forgotten > before.revocations + 1_000_000);
+      await register(store, 'bob');
+      await store.endSessions({ username: 'bob', now: NOW });
+      const accounts = await store.accountsAfter(before.accounts + 1_000, 9);
+      assert.deepEqual(
+        accounts.map(({ username, seq }) => [username, seq]),
+        [['bob', raised.accounts + 1]],
+      );
+      const seqs = (await store.revocationsAfter(0, 9)).map(({ seq }) => seq);
+      assert.deepEqual(seqs, [before.revocations, raised.revocations, raised.revocations + 1]);
+      assert.equal(raised.forgotten, raised.revocations - 1, 'a reader that has read all is at a place');
+    });
   });
 
   for (const when of ['before', 'after'] as const)

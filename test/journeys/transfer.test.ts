@@ -47,6 +47,8 @@ function moving(server: string, neo4j: string): void {
     let loggedOut: Account;
     let database: TestDatabase;
     let before_: unknown;
+    /** Of the log that is exported. */
+    let epoch: string;
 
     const person = (name: string): Account => people[name] ?? assert.fail(name);
     const stores = () => ({
@@ -120,6 +122,7 @@ function moving(server: string, neo4j: string): void {
       phone.write({ acks: [second], reads: [first], ping: { number: 1 } });
       await phone.until(({ pong }) => pong !== null);
       await phone.end();
+      epoch = phone.received[0]?.opened?.epoch ?? '';
       await send('ada', 'bob', 'while the phone was away');
       const many = Array.from({ length: MANY - 1 }, (_, i) => ({ friend: 'eve', message: `number ${i}` }));
       await streamAll(chatStub(url), many, person('dan'));
@@ -205,6 +208,15 @@ function moving(server: string, neo4j: string): void {
         'it came when there were two, and then was away',
       );
       await phone.end();
+      const knowing = new Session(sessionStub(url), bob, { open: { device: 'phone', epoch } });
+      const [first, ...more] = await knowing.caughtUp();
+      assert.notEqual(first?.opened?.epoch, epoch);
+      assert.deepEqual(
+        [first!, ...more].flatMap(({ gaps }) => gaps.map((gap) => [gap.conversation, gap.last_seq])),
+        [['ada:bob', '2']],
+        'a device that knows the epoch begins anew',
+      );
+      await knowing.end();
       const send = (message: string, clientId: string) =>
         unary(chatStub(url), 'SendMessage', { friend: 'bob', message, client_id: clientId }, person('ada'));
       assert.equal((await send('zero width\u200b and \u{1F44B}\u{1F3FE}', 'first')).seq, '1');
