@@ -1,7 +1,7 @@
 import type { Mysql } from '#common/mysql/open.ts';
 import { sql } from '#common/mysql/sql.ts';
 import type { News, SharedLog } from '../../ports.ts';
-import { EPOCH, epochIn, renewEpoch } from './epoch.ts';
+import { epochIn, renewEpoch } from './epoch.ts';
 import { batchesAfter, goesBeyond, JOURNAL_NODES, type NodeRow } from './journal.ts';
 import type { Place } from './journal-lane.ts';
 import type { JournalNode } from './journal-node.ts';
@@ -112,8 +112,10 @@ export class OtherNodes implements SharedLog {
   }
 
   async #look(): Promise<{ epoch: string; nodes: NodeRow[] }> {
-    const [epoch, nodes] = await this.#mysql.queries(EPOCH, JOURNAL_NODES);
-    return { epoch: epochIn(epoch), nodes: nodes as unknown[] as NodeRow[] };
+    const rows = await this.#mysql.query<NodeRow & { epoch: string }>(
+      sql`SELECT e.epoch, n.* FROM log_epoch e LEFT JOIN (${JOURNAL_NODES}) n ON TRUE ORDER BY n.node`,
+    );
+    return { epoch: epochIn(rows), nodes: rows.filter(({ node }) => node !== null) };
   }
 
   #others(nodes: NodeRow[]): NodeRow[] {
