@@ -223,6 +223,11 @@ export function messageStoreContract(name: string, openStore: () => Promise<Open
         [0, 1, 3, 4, 5, 5, 3],
       );
       assert.deepEqual(await store().newestAt([]), []);
+      const many = Array.from({ length: 2_000 }, (_, i) => moment('ada:bob', i % 2 === 0 ? 10 : 39));
+      assert.deepEqual(
+        await store().newestAt(many),
+        many.map(({ at }) => (at === 10 ? 1 : 4)),
+      );
     });
 
     it('tells the marks of a conversation after a revision of them, each change the next one', async () => {

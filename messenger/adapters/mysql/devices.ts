@@ -55,11 +55,11 @@ async function add(tx: Tx, user: string, device: string, arrival: Arrival): Prom
   );
 }
 
-/** With their cursors. */
+/** With their cursors: first the device, as a batch of cursors locks it first. */
 async function forget(tx: Tx, user: string, devices: string[]): Promise<void> {
   await tx.run(
-    sql`DELETE FROM device_cursor WHERE user = ${user} AND device IN (${devices})`,
     sql`DELETE FROM device WHERE user = ${user} AND device IN (${devices})`,
+    sql`DELETE FROM device_cursor WHERE user = ${user} AND device IN (${devices})`,
   );
 }
 

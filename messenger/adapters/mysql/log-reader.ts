@@ -3,12 +3,14 @@ import { type Sql, sql } from '#common/mysql/sql.ts';
 import { conversationKey, keyText } from '../../conversation-id.ts';
 import type { Commit, ConversationSummary, Entry, Head, Marks, Moment, Range, Unread } from '../../ports.ts';
 import { EntryPage, type EntryRow, toEntry } from '../entry-page.ts';
-import { searchNewestAt } from '../newest-at.ts';
+import { type Probe, searchNewestAt } from '../newest-at.ts';
 
 /** How much is read ahead of what fits: little where there are many conversations. */
 const ENTRIES_AT_ONCE = 128;
 const RANGES_AT_ONCE = 8;
 const ENTRIES_OF_EACH = 32;
+/** Where many conversations are asked for, a statement has so many places. */
+const PROBES_AT_ONCE = 500;
 
 /** The part of the message store that reads the logs. */
 export class LogReader {
@@ -30,17 +32,21 @@ export class LogReader {
     const search = searchNewestAt(moments);
     for (let step = search.next(); ; ) {
       if (step.done) return step.value;
-      const places = step.value.map(({ conversation, seq }) => [conversationKey(conversation), seq]);
-      const rows = await this.#mysql.query<{ k: Uint8Array; seq: number; sentAt: number }>(
-        sql`SELECT k, seq, sent_at AS sentAt FROM entry WHERE (k, seq) IN (${places})`,
-      );
-      const times = new Map(rows.map(({ k, seq, sentAt }) => [`${seq} ${keyText(k)}`, sentAt]));
+      const times = new Map<string, number>();
+      for (let i = 0; i < step.value.length; i += PROBES_AT_ONCE)
+        for (const { k, seq, sentAt } of await this.#sentAt(step.value.slice(i, i + PROBES_AT_ONCE)))
+          times.set(`${seq} ${keyText(k)}`, sentAt);
       step = search.next(
         step.value.map(({ conversation, seq }) =>
           times.get(`${seq} ${keyText(conversationKey(conversation))}`),
         ),
       );
     }
+  }
+
+  #sentAt(probes: Probe[]): Promise<{ k: Uint8Array; seq: number; sentAt: number }[]> {
+    const places = probes.map(({ conversation, seq }) => [conversationKey(conversation), seq]);
+    return this.#mysql.query(sql`SELECT k, seq, sent_at AS sentAt FROM entry WHERE (k, seq) IN (${places})`);
   }
 
   async marksAfter(ranges: readonly Range[]): Promise<Marks[]> {

@@ -138,9 +138,10 @@ function saveCursors(cursors: DeviceCursor[]): Sql[] {
   ];
 }
 
+/** Locked, so that none is forgotten before its cursor is written. */
 function devicesOf(cursors: DeviceCursor[]): Sql {
   const devices = new Map(cursors.map(({ user, device }) => [keyOf(user, device), [user, device]]));
-  return sql`SELECT user, device FROM device WHERE (user, device) IN (${[...devices.values()]})`;
+  return sql`SELECT user, device FROM device WHERE (user, device) IN (${[...devices.values()]}) FOR UPDATE`;
 }
 
 function deliver({ member, conversation, deliveredSeq, marksRevision }: Marks): Sql {
