@@ -280,10 +280,10 @@ class Session implements Listener, Sink, StateSink, StreamAnswers, Acknowledging
     if (this.#hasEnded) return;
     const { revision, claims } = knownIn(opened.epoch, asked);
     this.#epoch = opened.epoch;
-    this.#frames.next().opened(opened.epoch);
     const plan = new OpeningPlan(opened, claims);
     const { starts, gaps, listInbox } = plan.opening(await store.newestAt(plan.moments, signal));
     this.#arriving = undefined;
+    this.#frames.next().opened(opened.epoch);
     for (const gap of gaps) {
       if (!this.#frames.hasRoom) await this.#frames.room();
       if (this.#hasEnded) return;

@@ -102,6 +102,15 @@ onEverySystem('the opening of a session', (start) => {
     const anew = await session.until((frame) => frame.entries.length > 0);
     assert.deepEqual(told(anew), { ...expected, listInbox: undefined });
     assert.equal((await session.end()).code, status.OK);
+    const next = open(bob!, 'phone', { positions: [{ conversation, seq: '99' }] });
+    const [first] = await next.caughtUp();
+    assert.ok(first?.opened?.epoch);
+    assert.equal(
+      first.opened.epoch,
+      session.received[0]?.opened?.epoch,
+      'no device’s word begins a new epoch',
+    );
+    await next.end();
   });
 
   it('takes an acknowledgement of what the device learnt elsewhere', async () => {
