@@ -22,6 +22,11 @@ export const REASONS = {
     http: 409,
     title: 'A newer stream of this device took over.',
   },
+  EARLIER_REFUSED: {
+    code: 'ABORTED',
+    http: 409,
+    title: 'An earlier send of this attempt was refused; send from it on again.',
+  },
   PAYLOAD_TOO_LARGE: { code: 'INVALID_ARGUMENT', http: 413, title: 'The request is too large.' },
   UNSUPPORTED_MEDIA_TYPE: {
     code: 'INVALID_ARGUMENT',

@@ -3,12 +3,15 @@ import type { Log } from '#common/log.ts';
 import { type SplitBatch, splitBatch } from '#common/split-batch.ts';
 import type { BatchObserver, SendCounts } from './metrics.ts';
 import type { Draft, Entry, MessageStore, Outcome } from './ports.ts';
+import { earlierRefused } from './send-order.ts';
 
 /** Hears once what became of a draft. Must not throw or wait. (A promise for each of them would cost more than all checks of a send.) */
 export interface DraftListener {
   committed(outcome: Outcome): void;
   /** By what the store rejects with: after UNAVAILABLE it may be recorded. */
   failed(error: unknown): void;
+  /** Asked when the draft's turn comes: true where it must not be committed any more, because one before it failed. */
+  isOvertaking?: (() => boolean) | undefined;
 }
 
 export interface LaneOptions {
@@ -75,7 +78,7 @@ export class Lane {
   }
 
   /**
-   * Commits a draft with others. Drafts are committed in the order of the calls.
+   * Commits a draft with others. Drafts are committed in the order of the calls; one that is overtaking by then fails with EARLIER_REFUSED.
    * @throws ServiceError OVERLOADED when too much is waiting.
    */
   submit(draft: Draft, listener: DraftListener): void {
@@ -111,18 +114,19 @@ export class Lane {
       this.#isCommitting = false;
       return;
     }
-    const batch = this.#take();
+    const batch = this.#takeInOrder();
     this.#isShared = batch.length > 1;
     const { steady } = this.#options;
     const startedAt = steady();
     splitBatch(batch, (part) => this.#commit(part)).then(({ done, refused, left }) => {
       const isLong = left !== undefined && steady() - startedAt > LONG_MS;
       const behind = isLong ? this.#takeAll() : [];
+      // Before the next batch, in which others may wait that must not overtake them.
+      if (left !== undefined) this.#fail([...left.items, ...behind], left.error);
       // The store works on the next batch while this one's acknowledgements are written out.
       this.#commitNext();
       for (const { items, result } of done) this.#acknowledgeInTurn(items, result);
       this.#refuse(refused);
-      if (left !== undefined) this.#fail([...left.items, ...behind], left.error);
     });
   }
 
@@ -152,6 +156,15 @@ export class Lane {
   #fail(drafts: Waiting[], error: unknown): void {
     this.#counts.failed += drafts.length;
     for (const { listener } of drafts) listener.failed(error);
+  }
+
+  /** The next batch; it is empty where all in it would overtake others. */
+  #takeInOrder(): Waiting[] {
+    const batch = this.#take();
+    const overtaking = batch.filter(({ listener }) => listener.isOvertaking?.());
+    if (overtaking.length === 0) return batch;
+    this.#fail(overtaking, earlierRefused());
+    return batch.filter((waiting) => !overtaking.includes(waiting));
   }
 
   #take(): Waiting[] {

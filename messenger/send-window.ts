@@ -7,6 +7,8 @@ export interface SendListener<Request extends SendRequest> {
   /** It is allowed and on its way to the log. */
   admitted?(request: Request, draft: Draft): void;
   sent(request: Request, sent: Sent): void;
+  /** Whether a send with an attempt must not be committed any more, see SendOrder. */
+  isOvertaking?(request: Request): boolean;
   /** With its draft where it had been admitted. */
   refused(request: Request, error: ServiceError, draft?: Draft): void;
 }
@@ -57,6 +59,8 @@ export class SendWindow<Request extends SendRequest> {
   }
 
   #commit(request: Request, draft: Draft): undefined {
+    const isOvertaking =
+      request.attempt === 0 ? undefined : () => this.#listener.isOvertaking?.(request) ?? false;
     this.#listener.admitted?.(request, draft);
     this.#sender.commit(draft, {
       sent: (sent) => {
@@ -64,6 +68,7 @@ export class SendWindow<Request extends SendRequest> {
         this.#leave();
       },
       refused: (error) => this.#refuse(request, error, draft),
+      isOvertaking,
     });
   }
 

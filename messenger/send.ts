@@ -19,6 +19,8 @@ export interface SendRequest {
   body: string;
   clientId: string;
   clientTime: bigint;
+  /** Which try at its order it belongs to, see SendOrder; 0 where it stands for itself. */
+  attempt: number;
 }
 
 /** An acknowledged message. */
@@ -36,6 +38,8 @@ export interface Sent {
 export interface SendAnswer {
   sent(sent: Sent): void;
   refused(error: ServiceError): void;
+  /** See DraftListener. */
+  isOvertaking?: (() => boolean) | undefined;
 }
 
 export interface SenderOptions {
@@ -101,6 +105,7 @@ export class Sender {
       this.#options.lane.submit(draft, {
         committed: (outcome) => acknowledge(draft, outcome, answer),
         failed: (error) => answer.refused(toServiceError(error)),
+        isOvertaking: answer.isOvertaking,
       });
     } catch (thrown) {
       answer.refused(toServiceError(thrown));

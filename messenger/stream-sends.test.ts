@@ -25,7 +25,7 @@ function stream() {
   });
   const send = (conversation: string, clientId: string) => {
     const before = answers.length;
-    const request = { user: '', friend: '', conversation, body: 'x', clientId, clientTime: 0n };
+    const request = { user: '', friend: '', conversation, body: 'x', clientId, clientTime: 0n, attempt: 0 };
     sends.send(request);
     const { answer } = answers[before] as { answer: SendAnswer };
     const sent = (seq: number, isRetry = false) =>

@@ -1,6 +1,7 @@
 import { type ServiceError, toServiceError } from '#common/errors.ts';
 import type { Draft, Entry } from './ports.ts';
 import { conversationOf, type Sender, type SendRequest, type Sent } from './send.ts';
+import { SendOrder } from './send-order.ts';
 import type { SendRate } from './send-rate.ts';
 import { type SendListener, SendWindow } from './send-window.ts';
 
@@ -24,6 +25,7 @@ export class StreamSends implements SendListener<SendRequest> {
   readonly #rate: SendRate;
   readonly #answers: StreamAnswers;
   readonly #window: SendWindow<SendRequest>;
+  readonly #order = new SendOrder();
   /** The seqs of sends that are answered rather than delivered and have not come by, by conversation and client id, in their order. */
   readonly #answered = new Map<string, Map<string, number>>();
 
@@ -37,6 +39,7 @@ export class StreamSends implements SendListener<SendRequest> {
   /** Undefined when the next send may follow at once; else a promise that fulfils when it may. */
   send(request: SendRequest): Promise<void> | undefined {
     try {
+      this.#order.begin(request);
       this.#rate.take(this.#user);
     } catch (thrown) {
       this.refused(request, toServiceError(thrown));
@@ -52,7 +55,12 @@ export class StreamSends implements SendListener<SendRequest> {
     if (!answered.has(clientId)) answered.set(clientId, NO_SEQ);
   }
 
+  isOvertaking(request: SendRequest): boolean {
+    return this.#order.isOvertaking(request);
+  }
+
   sent(request: SendRequest, sent: Sent): void {
+    this.#order.sent(request);
     const { conversation, clientId, seq, isRetry } = sent;
     const answered = this.#answered.get(conversation);
     if (answered?.has(clientId)) {
@@ -65,6 +73,7 @@ export class StreamSends implements SendListener<SendRequest> {
   }
 
   refused(request: SendRequest, error: ServiceError, draft?: Draft): void {
+    this.#order.refused(request, error);
     if (draft !== undefined && this.#answered.get(draft.conversation)?.get(draft.clientId) === NO_SEQ)
       this.#forget(draft.conversation, draft.clientId);
     this.#answers.refused(request, draft?.conversation ?? conversationOf(this.#user, request), error);

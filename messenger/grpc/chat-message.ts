@@ -17,7 +17,7 @@ export function toSendRequest({
   clientId,
   timestamp,
 }: ChatMessage): SendRequest {
-  return { user, friend, conversation, body: message, clientId, clientTime: timestamp };
+  return { user, friend, conversation, body: message, clientId, clientTime: timestamp, attempt: 0 };
 }
 
 /** A log entry as its recipient, or another device of its sender, sees it. */

@@ -18,6 +18,16 @@ const seqs = {
   marksRevision: 2 ** 53 - 1,
 };
 
+const request = {
+  user: '',
+  friend: '',
+  conversation: '',
+  body: '',
+  clientId: '',
+  clientTime: 0n,
+  attempt: 2 ** 53 - 1,
+};
+
 /** Every kind of thing at its largest. */
 const THINGS: Record<string, (frame: SessionFrame, i: number) => void> = {
   'texts of 8,000 characters of three bytes': (frame, seq) =>
@@ -29,10 +39,10 @@ const THINGS: Record<string, (frame: SessionFrame, i: number) => void> = {
   marks: (frame, i) =>
     frame.marks([{ conversation: `${conversation}${i}`, member, ...seqs } satisfies Marks]),
   'refused sends': (frame) =>
-    frame.refused(clientId, conversation, invalidField('message', 'must not be empty')),
+    frame.refused({ ...request, clientId }, conversation, invalidField('message', 'must not be empty')),
   'sends with an id that is none': (frame) =>
     frame.refused(
-      '漢'.repeat(300),
+      { ...request, clientId: '漢'.repeat(300) },
       '',
       invalidField('client_id', 'must be 1 to 64 visible ASCII characters'),
     ),
@@ -42,7 +52,10 @@ const THINGS: Record<string, (frame: SessionFrame, i: number) => void> = {
       invalidField('reads.seq', 'must be 1 to 2^53 - 1'),
     ),
   'answered sends': (frame) =>
-    frame.sent({ conversation, seq: 2 ** 53 - 1, clientId, sentAt: 2 ** 53 - 1, isRetry: false }),
+    frame.sent(
+      { conversation, seq: 2 ** 53 - 1, clientId, sentAt: 2 ** 53 - 1, isRetry: false },
+      2 ** 53 - 1,
+    ),
 };
 
 describe('the frames of a session', () => {

@@ -46,21 +46,21 @@ export class SessionFrame {
     return this.#message.pong !== undefined;
   }
 
-  sent(sent: Sent): void {
+  sent(sent: Sent, attempt: number): void {
     const { clientId, conversation } = sent;
     // The id stands beside it.
     this.#message.results.push({
       clientId,
       sent: { ...toSendResponse(sent), clientId: '' },
       conversation,
-      attempt: 0n,
+      attempt: BigInt(attempt),
     });
     this.#size += OVERHEAD + clientId.length + 2 * conversation.length;
   }
 
-  refused(clientId: string, conversation: string, error: ServiceError): void {
+  refused({ clientId, attempt }: SendRequest, conversation: string, error: ServiceError): void {
     const status = toRpcStatus(error);
-    this.#message.results.push({ clientId, error: status, conversation, attempt: 0n });
+    this.#message.results.push({ clientId, error: status, conversation, attempt: BigInt(attempt) });
     this.#size += OVERHEAD + (clientId.length + conversation.length) + sizeOf(status);
   }
 
@@ -118,8 +118,11 @@ export function toSendResponse({ conversation, seq, clientId, sentAt }: Sent): S
   return { conversation, seq: BigInt(seq), clientId, sentTimeMs: BigInt(sentAt) };
 }
 
-export function fromWireSend({ friend, conversation, text, clientId, clientTimeMs }: WireSend): SendRequest {
-  return { user: '', friend, conversation, body: text, clientId, clientTime: clientTimeMs };
+export function fromWireSend(
+  { friend, conversation, text, clientId, clientTimeMs }: WireSend,
+  attempt: number,
+): SendRequest {
+  return { user: '', friend, conversation, body: text, clientId, clientTime: clientTimeMs, attempt };
 }
 
 /** Marks only move forward, and hints may overtake each other. */

@@ -19,7 +19,7 @@ import type { ReadMarks } from '../read-marks.ts';
 import { Reader, type Sink } from '../reader.ts';
 import type { Sender, SendRequest, Sent } from '../send.ts';
 import type { SendRate } from '../send-rate.ts';
-import { entrySeq } from '../seqs.ts';
+import { entrySeq, wholeNumber } from '../seqs.ts';
 import { StateReader, type StateSink } from '../state-reader.ts';
 import { type StreamAnswers, StreamSends } from '../stream-sends.ts';
 import type { Arrivals } from '../turns.ts';
@@ -60,7 +60,7 @@ export function addSessionService(server: Server, options: SessionOptions): void
     send: unary(log, async (request, call) => {
       const { username } = callerOf(call);
       rate.take(username);
-      return toSendResponse(await sender.send(username, fromWireSend(request)));
+      return toSendResponse(await sender.send(username, fromWireSend(request, 0)));
     }),
     session: (call) => {
       serve(call, options).catch((thrown: unknown) => endWith(call, thrown, log));
@@ -197,12 +197,12 @@ class Session implements Listener, Sink, StateSink, StreamAnswers, Acknowledging
     return this.#reader.isPast(conversation, seq);
   }
 
-  sent(_: SendRequest, sent: Sent): void {
-    this.#frames.next().sent(sent);
+  sent({ attempt }: SendRequest, sent: Sent): void {
+    this.#frames.next().sent(sent, attempt);
   }
 
-  refused({ clientId }: SendRequest, conversation: string, error: ServiceError): void {
-    this.#frames.next().refused(clientId, conversation, error);
+  refused(request: SendRequest, conversation: string, error: ServiceError): void {
+    this.#frames.next().refused(request, conversation, error);
   }
 
   onRoom(): void {
@@ -306,8 +306,8 @@ class Session implements Listener, Sink, StateSink, StreamAnswers, Acknowledging
   }
 
   /** In the order of the fields, one after the other. */
-  #takeParts({ sends, acks, reads, ping }: SessionRequest): Promise<void> | undefined {
-    const sending = this.#sendAll(sends, 0);
+  #takeParts({ sends, attempt, acks, reads, ping }: SessionRequest): Promise<void> | undefined {
+    const sending = this.#sendAll(sends, wholeNumber(attempt, 'attempt', 0), 0);
     if (sending !== undefined) return sending.then(() => this.#takeAcks(acks, reads, ping));
     return this.#takeAcks(acks, reads, ping);
   }
@@ -351,16 +351,16 @@ class Session implements Listener, Sink, StateSink, StreamAnswers, Acknowledging
   }
 
   /** Undefined when the next ones may follow at once. */
-  #sendAll(sends: WireSend[], from: number): Promise<void> | undefined {
+  #sendAll(sends: WireSend[], attempt: number, from: number): Promise<void> | undefined {
     for (let i = from; i < sends.length && !this.#hasEnded; i++) {
-      const room = this.#send(sends[i] as WireSend);
-      if (room !== undefined) return room.then(() => this.#sendAll(sends, i + 1));
+      const room = this.#send(sends[i] as WireSend, attempt);
+      if (room !== undefined) return room.then(() => this.#sendAll(sends, attempt, i + 1));
     }
     return undefined;
   }
 
-  #send(send: WireSend): Promise<void> | undefined {
-    const request = fromWireSend(send);
+  #send(send: WireSend, attempt: number): Promise<void> | undefined {
+    const request = fromWireSend(send, attempt);
     if (send.clientId !== '') return this.#sends.send(request);
     this.#sends.refused(request, invalidField('client_id', 'must name the send'));
     return undefined;

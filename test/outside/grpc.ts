@@ -218,6 +218,7 @@ export interface SessionFrame {
     conversation: string;
     sent?: { conversation: string; seq: string };
     error?: { code: number };
+    attempt: string;
   }[];
   entries: {
     conversation: string;

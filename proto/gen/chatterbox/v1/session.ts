@@ -73,9 +73,9 @@ export interface SessionRequest {
   /** In an opening frame: another one with positions follows before the session begins. */
   morePositions: boolean;
   /**
-   * Keeps the order of `sends` after a refusal, where it is greater than 0. Once a send of an attempt is refused with UNAVAILABLE or
-   * RESOURCE_EXHAUSTED, every later one of the same or a lower attempt is refused too (ABORTED, EARLIER_REFUSED). A client raises the number
-   * with the frame in which it begins to send the refused ones again.
+   * Keeps the order of `sends` after a refusal, where it is greater than 0 (to 2^53 - 1). Once a send of an attempt is refused with
+   * UNAVAILABLE or RESOURCE_EXHAUSTED, every later one of the same or a lower attempt is refused too (ABORTED, EARLIER_REFUSED). A client
+   * then raises the number, and sends everything that has no answer again with it, in its order.
    */
   attempt: bigint;
 }
