@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import type { Entry, Range } from './ports.ts';
+import type { Draft, Entry, Range } from './ports.ts';
 import { Reader, type Sink } from './reader.ts';
+import type { SendAnswer, Sender, SendRequest, Sent } from './send.ts';
+import { SendRate } from './send-rate.ts';
+import { type StreamAnswers, StreamSends } from './stream-sends.ts';
 
 const CONVERSATIONS = ['x', 'y', 'z'];
 const RUNS = 2_000;
+const UNLIMITED = new SendRate({ perSecond: 1e9, burst: 1e9 }, () => 0);
 
 /** What may happen, in any order: some of it makes no sense in a state, and is passed over then. */
 type Step =
@@ -16,7 +20,9 @@ type Step =
   | { kind: 'start'; share: number }
   | { kind: 'acknowledge'; conversation: string; share: number }
   | { kind: 'full'; room: number }
-  | { kind: 'repair'; conversation: string };
+  | { kind: 'repair'; conversation: string }
+  | { kind: 'send'; conversation: string }
+  | { kind: 'answer' };
 
 const share = fc.double({ min: 0, max: 1, noNaN: true });
 
@@ -35,11 +41,15 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     share,
   }),
   fc.record({ kind: fc.constant('full' as const), room: fc.integer({ min: 0, max: 3 }) }),
-  fc.record({ kind: fc.constant('repair' as const), conversation: fc.constantFrom(...CONVERSATIONS) }),
+  fc.record({
+    kind: fc.constantFrom('repair' as const, 'send' as const),
+    conversation: fc.constantFrom(...CONVERSATIONS),
+  }),
+  fc.constant<Step>({ kind: 'answer' }),
 );
 
-/** A log, a reader of it, and the device behind it, all of whose reads end when they are told to. */
-class Model implements Sink {
+/** A log, a stream that reads it and sends to it, and the device behind it, all of whose reads and commits end when they are told to. */
+class Model implements Sink, StreamAnswers {
   readonly reader = new Reader({ entries: (ranges, max) => this.#read(ranges, max) }, this);
   readonly log = new Map<string, Entry[]>(CONVERSATIONS.map((conversation) => [conversation, []]));
   /** What the device has got, or acknowledged, without a hole. */
@@ -50,6 +60,9 @@ class Model implements Sink {
   readonly #reads: (() => void)[] = [];
   #room = Number.POSITIVE_INFINITY;
   isCaughtUp = false;
+  unanswered = 0;
+  readonly #commits: (() => void)[] = [];
+  readonly #sends = new StreamSends('me', this.#sender(), UNLIMITED, 1_000, this);
   failure: unknown;
 
   async take(step: Step): Promise<void> {
@@ -60,6 +73,8 @@ class Model implements Sink {
     else if (step.kind === 'start') this.start(step.share);
     else if (step.kind === 'acknowledge') this.#acknowledge(step.conversation, step.share);
     else if (step.kind === 'full') this.#room = step.room;
+    else if (step.kind === 'send') this.#send(step.conversation);
+    else if (step.kind === 'answer') this.#commits.shift()?.();
     else this.#repair(step.conversation);
     await settle();
   }
@@ -79,6 +94,7 @@ class Model implements Sink {
   /** Everything is told of in the end, read, and there is room for it. */
   async finish(): Promise<void> {
     this.start(0);
+    for (const commit of this.#commits.splice(0)) commit();
     for (const conversation of CONVERSATIONS) this.#repair(conversation);
     this.#resume();
     do {
@@ -92,6 +108,8 @@ class Model implements Sink {
       assert.equal(seq, (this.reached.get(conversation) ?? 0) + 1, `${conversation}${seq} is the next one`);
       this.reached.set(conversation, seq);
     }
+    for (const entry of entries) this.#sends.hasAnswered(entry);
+    for (const { conversation } of entries) this.#sends.told(conversation);
     this.#room -= entries.length;
     return this.#room > 0;
   }
@@ -108,6 +126,53 @@ class Model implements Sink {
 
   failed(error: unknown): void {
     this.failure = error;
+  }
+
+  isForEntry(): boolean {
+    return true;
+  }
+
+  isPast(conversation: string, seq: number): boolean {
+    return this.reader.isPast(conversation, seq);
+  }
+
+  /** The device may acknowledge it, and takes everything before it for told. */
+  sent(_: SendRequest, { conversation, seq }: Sent): void {
+    this.unanswered--;
+    const reached = this.reached.get(conversation) ?? 0;
+    assert.ok(reached >= seq - 1, `${conversation}${seq} is answered, and ${reached} was written`);
+  }
+
+  refused(_: SendRequest, __: string, error: Error): void {
+    throw error;
+  }
+
+  #send(conversation: string): void {
+    if (this.atOpening === undefined) return;
+    this.unanswered++;
+    const content = {
+      body: 'x',
+      clientTime: 0n,
+      attempt: 0,
+      clientId: `${this.unanswered} ${this.log.get(conversation)?.length}`,
+    };
+    this.#sends.send({ user: '', friend: '', conversation, ...content });
+  }
+
+  /** Commits what it is given when the test says so; the stream hears of the entry, and then of its answer. */
+  #sender(): Sender {
+    const commit = ({ conversation, clientId }: Draft, answer: SendAnswer) =>
+      void this.#commits.push(() => {
+        const log = this.log.get(conversation) ?? [];
+        const seq = log.length + 1;
+        const entry = { conversation, seq, sender: 'me', clientId } as Entry;
+        log.push(entry);
+        this.reader.push([entry]);
+        answer.sent({ conversation, seq, clientId, sentAt: 0, isRetry: false });
+      });
+    const admit = (_: string, { conversation, clientId }: SendRequest) =>
+      ({ conversation, clientId }) as Draft;
+    return { admit, commit } as unknown as Sender;
   }
 
   #commit({ conversation, count, told }: Step & { kind: 'commit' }): void {
@@ -144,6 +209,7 @@ class Model implements Sink {
     const seq = Math.ceil(share * (this.log.get(conversation)?.length ?? 0));
     this.reached.set(conversation, Math.max(reached, seq));
     if (seq > 0 && !this.reader.skip(conversation, seq)) this.reached.set(conversation, reached);
+    else this.#sends.passed(conversation, seq);
   }
 
   #read(ranges: Range[], max: number): Promise<Entry[]> {
@@ -161,7 +227,7 @@ async function settle(): Promise<void> {
 }
 
 describe('a reader, whatever comes in whatever order', () => {
-  it('writes everything once and in order, says when it has caught up, and takes every acknowledgement of it', async function () {
+  it('writes everything once and in order, answers sends in their place, says when it has caught up, and takes every acknowledgement', async function () {
     this.timeout(60_000);
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40, size: 'max' }), async (steps) => {
@@ -170,6 +236,7 @@ describe('a reader, whatever comes in whatever order', () => {
         await model.finish();
         assert.equal(model.failure, undefined);
         assert.ok(model.isCaughtUp);
+        assert.equal(model.unanswered, 0);
         for (const [conversation, log] of model.log)
           assert.equal(model.reached.get(conversation), log.length);
       }),

@@ -60,7 +60,7 @@ class Model {
     const rate = new SendRate({ perSecond: 100, burst: 30 }, () => this.#now);
     this.#sends = new StreamSends('ada', sender, rate, 64, {
       isForEntry: () => true,
-      isPast: () => false,
+      isPast: () => true,
       sent: ({ clientId }) => void this.unanswered.delete(clientId),
       refused: (request, _, error) => this.#refused(request, error),
     });

@@ -6,7 +6,8 @@ import type { Sender, SendRequest, Sent } from './send.ts';
 export interface SendListener<Request extends SendRequest> {
   /** It is allowed and on its way to the log. */
   admitted?(request: Request, draft: Draft): void;
-  sent(request: Request, sent: Sent): void;
+  /** False where it will be answered later: it counts as on its way until `SendWindow.answered` says so. */
+  sent(request: Request, sent: Sent): boolean;
   /** Whether a send with an attempt must not be committed any more, see SendOrder. */
   isOvertaking?(request: Request): boolean;
   /** With its draft where it had been admitted. */
@@ -48,6 +49,12 @@ export class SendWindow<Request extends SendRequest> {
     }
   }
 
+  /** One that was sent has its answer now. */
+  answered(): void {
+    this.#inFlight--;
+    if (this.#waiting.length > 0) for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
   /** Fulfils when nothing is on its way any more. */
   async empty(): Promise<void> {
     while (this.#inFlight > 0) await this.#someLeft();
@@ -64,8 +71,7 @@ export class SendWindow<Request extends SendRequest> {
     this.#listener.admitted?.(request, draft);
     this.#sender.commit(draft, {
       sent: (sent) => {
-        this.#listener.sent(request, sent);
-        this.#leave();
+        if (this.#listener.sent(request, sent)) this.answered();
       },
       refused: (error) => this.#refuse(request, error, draft),
       isOvertaking,
@@ -74,15 +80,10 @@ export class SendWindow<Request extends SendRequest> {
 
   #refuse(request: Request, error: ServiceError, draft?: Draft): undefined {
     this.#listener.refused(request, error, draft);
-    this.#leave();
+    this.answered();
   }
 
   #someLeft(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  #leave(): void {
-    this.#inFlight--;
-    if (this.#waiting.length > 0) for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, it } from 'mocha';
 import { ServiceError } from '#common/errors.ts';
 import type { Draft, Entry } from './ports.ts';
@@ -7,7 +8,7 @@ import { SendRate } from './send-rate.ts';
 import { StreamSends } from './stream-sends.ts';
 
 /** Ada's stream, whose sends are answered when the test says so; it has gone past `past` in every conversation. */
-function stream() {
+function stream(inFlight = 1_000) {
   const answers: { draft: Draft; answer: SendAnswer }[] = [];
   const told: string[] = [];
   const state = { past: 0 };
@@ -16,13 +17,19 @@ function stream() {
       ({ conversation, clientId, sender: 'ada' }) as Draft,
     commit: (draft: Draft, answer: SendAnswer) => void answers.push({ draft, answer }),
   } as unknown as Sender;
-  const sends = new StreamSends('ada', sender, new SendRate({ perSecond: 1e6, burst: 1e6 }, () => 0), 1_000, {
-    isForEntry: () => true,
-    isPast: (_, seq) => seq <= state.past,
-    sent: ({ clientId }, { seq }) => void told.push(`${clientId} is ${seq}`),
-    refused: ({ clientId }, conversation, error) =>
-      void told.push(`${clientId} in ${conversation}: ${error.reason}`),
-  });
+  const sends = new StreamSends(
+    'ada',
+    sender,
+    new SendRate({ perSecond: 1e6, burst: 1e6 }, () => 0),
+    inFlight,
+    {
+      isForEntry: () => true,
+      isPast: (_, seq) => seq <= state.past,
+      sent: ({ clientId }, { seq }) => void told.push(`${clientId} is ${seq}`),
+      refused: ({ clientId }, conversation, error) =>
+        void told.push(`${clientId} in ${conversation}: ${error.reason}`),
+    },
+  );
   const send = (conversation: string, clientId: string) => {
     const before = answers.length;
     const request = { user: '', friend: '', conversation, body: 'x', clientId, clientTime: 0n, attempt: 0 };
@@ -71,13 +78,57 @@ describe('the sends of a stream', () => {
   });
 
   it('that are retries hide no entry of an earlier stream, and none of their own comes twice', () => {
-    const { sends, send, entry, told } = stream();
+    const { sends, send, entry, told, state } = stream();
+    state.past = 3;
     send('ada:bob', 'old').sent(4, true);
     assert.equal(sends.hasAnswered(entry('ada:bob', 'old')), false);
+    state.past = 4;
     send('ada:bob', 'new').sent(5);
     send('ada:bob', 'new').sent(5, true);
     send('ada:bob', 'new').refused(new ServiceError('CLIENT_ID_REUSED'));
     assert.equal(sends.hasAnswered(entry('ada:bob', 'new')), true, 'a read of the log comes to it later');
     assert.deepEqual(told, ['old is 4', 'new is 5', 'new is 5', 'new in ada:bob: CLIENT_ID_REUSED']);
+  });
+
+  it('are answered when all before them was told, in the order of their places, and no other waits for them', () => {
+    const { sends, send, told, state } = stream();
+    const [first, second, other] = [send('ada:bob', '1'), send('ada:bob', '2'), send('ada:cleo', '3')];
+    second.sent(9);
+    first.sent(7);
+    other.sent(1);
+    send('ada:bob', '4').refused(new ServiceError('UNAVAILABLE'));
+    assert.deepEqual(told.splice(0), ['3 is 1', '4 in ada:bob: UNAVAILABLE']);
+    sends.told('ada:bob');
+    assert.deepEqual(told, []);
+    state.past = 6;
+    sends.told('ada:bob');
+    assert.deepEqual(told.splice(0), ['1 is 7']);
+    state.past = 8;
+    sends.passed('ada:bob', 8);
+    assert.deepEqual(told, ['2 is 9']);
+  });
+
+  it('count as on their way until they are answered, or the stream ends', async () => {
+    const { sends, send, told, state } = stream(2);
+    for (const seq of [7, 8]) send('ada:bob', `${seq}`).sent(seq);
+    let hasRoom = false;
+    const request = { user: '', friend: '', conversation: 'ada:bob', body: 'x', clientTime: 0n, attempt: 0 };
+    const room = sends.send({ ...request, clientId: '9' })?.then(() => {
+      hasRoom = true;
+    });
+    await turn();
+    assert.equal(hasRoom, false);
+    state.past = 6;
+    sends.told('ada:bob');
+    await room;
+    assert.deepEqual(told, ['7 is 7']);
+    state.past = 0;
+    const late = stream();
+    const [held, later] = [late.send('ada:bob', '1'), late.send('ada:bob', '2')];
+    held.sent(7);
+    late.sends.end();
+    later.sent(8);
+    await late.sends.empty();
+    assert.deepEqual(late.told, [], 'its client sends it again');
   });
 });

@@ -1,4 +1,5 @@
 import { type ServiceError, toServiceError } from '#common/errors.ts';
+import { type Answer, HeldAnswers } from './held-answers.ts';
 import type { Draft, Entry } from './ports.ts';
 import { conversationOf, type Sender, type SendRequest, type Sent } from './send.ts';
 import { SendOrder } from './send-order.ts';
@@ -9,8 +10,9 @@ import { type SendListener, SendWindow } from './send-window.ts';
 export interface StreamAnswers {
   /** Whether the answer stands for the entry, which then is not delivered on this stream as well. */
   isForEntry(request: SendRequest, conversation: string): boolean;
-  /** Whether the stream has gone past this entry: it does not come by any more. */
+  /** Whether the stream has gone past this entry: it was told or left out, and does not come by any more. */
   isPast(conversation: string, seq: number): boolean;
+  /** Comes after everything before the entry in its conversation was told, so that its seq may be acknowledged. */
   sent(request: SendRequest, sent: Sent): void;
   /** `conversation`: the one that was meant, empty where none was. */
   refused(request: SendRequest, conversation: string, error: ServiceError): void;
@@ -19,13 +21,18 @@ export interface StreamAnswers {
 /** Admitted, and not committed as far as is known. */
 const NO_SEQ = 0;
 
-/** The sends of a stream that also receives: rated, in their order, and known again when their entries come by. */
+/**
+ * The sends of a stream that also receives: rated, in their order, answered when what lies before them was told, and known again when their
+ * entries come by.
+ */
 export class StreamSends implements SendListener<SendRequest> {
   readonly #user: string;
   readonly #rate: SendRate;
   readonly #answers: StreamAnswers;
   readonly #window: SendWindow<SendRequest>;
   readonly #order = new SendOrder();
+  readonly #held = new HeldAnswers();
+  #isEnding = false;
   /** The seqs of sends that are answered rather than delivered and have not come by, by conversation and client id, in their order. */
   readonly #answered = new Map<string, Map<string, number>>();
 
@@ -59,7 +66,7 @@ export class StreamSends implements SendListener<SendRequest> {
     return this.#order.isOvertaking(request);
   }
 
-  sent(request: SendRequest, sent: Sent): void {
+  sent(request: SendRequest, sent: Sent): boolean {
     this.#order.sent(request);
     const { conversation, clientId, seq, isRetry } = sent;
     const answered = this.#answered.get(conversation);
@@ -69,7 +76,9 @@ export class StreamSends implements SendListener<SendRequest> {
       if (isOwn && !this.#answers.isPast(conversation, seq)) answered.set(clientId, seq);
       else this.#forget(conversation, clientId);
     }
+    if (request.clientId !== '' && !this.#mayAnswer(sent)) return this.#hold({ request, sent });
     this.#answers.sent(request, sent);
+    return true;
   }
 
   refused(request: SendRequest, error: ServiceError, draft?: Draft): void {
@@ -84,17 +93,42 @@ export class StreamSends implements SendListener<SendRequest> {
     return sender === this.#user && this.#forget(conversation, clientId);
   }
 
+  /** The stream has told more of this conversation. */
+  told(conversation: string): void {
+    for (const { request, sent } of this.#held.take(conversation, (one) => this.#mayAnswer(one))) {
+      this.#answers.sent(request, sent);
+      this.#window.answered();
+    }
+  }
+
   /** Everything of the conversation up to `seq` does not come by any more. */
   passed(conversation: string, seq: number): void {
+    this.told(conversation);
     for (const [clientId, answeredSeq] of this.#answered.get(conversation) ?? []) {
       if (answeredSeq === NO_SEQ || answeredSeq > seq) return;
       this.#forget(conversation, clientId);
     }
   }
 
+  /** The stream tells nothing any more: what would have to wait has no answer, and its client sends it again. */
+  end(): void {
+    this.#isEnding = true;
+    for (let left = this.#held.drop(); left > 0; left--) this.#window.answered();
+  }
+
   /** Fulfils when nothing is on its way any more. */
   empty(): Promise<void> {
     return this.#window.empty();
+  }
+
+  #mayAnswer({ conversation, seq }: Sent): boolean {
+    return this.#answers.isPast(conversation, seq - 1);
+  }
+
+  /** True where it will never be answered. */
+  #hold(answer: Answer): boolean {
+    if (!this.#isEnding) this.#held.add(answer);
+    return this.#isEnding;
   }
 
   #forget(conversation: string, clientId: string): boolean {

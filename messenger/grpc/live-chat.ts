@@ -104,6 +104,7 @@ class ChatStream implements Listener, Sink, StreamAnswers, AcknowledgingStream, 
     } finally {
       arriving.abort();
       this.#reader.close();
+      this.#sends.end();
       await this.#sends.empty();
     }
   }
@@ -144,6 +145,7 @@ class ChatStream implements Listener, Sink, StreamAnswers, AcknowledgingStream, 
         this.#implicitAcks.writtenOut({ conversation, seq }, this.#options.steady()),
       );
     }
+    for (const { conversation } of entries) this.#sends.told(conversation);
     return this.#outbox.hasRoom;
   }
 

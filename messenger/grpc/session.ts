@@ -159,6 +159,7 @@ class Session implements Listener, Sink, StateSink, StreamAnswers, Acknowledging
   async endWith(error: ServiceError): Promise<void> {
     this.#isEnding = true;
     if (this.#opening !== undefined) return;
+    this.#sends.end();
     await this.#sends.empty();
     this.#frames.next().notice(error);
   }
@@ -216,6 +217,7 @@ class Session implements Listener, Sink, StateSink, StreamAnswers, Acknowledging
 
   write(entries: Entry[]): boolean {
     for (const entry of entries) if (!this.#sends.hasAnswered(entry)) this.#frames.next().entry(entry);
+    for (const { conversation } of entries) this.#sends.told(conversation);
     return this.#frames.hasRoom;
   }
 

@@ -61,8 +61,9 @@ class Tally implements SendListener<Numbered> {
     committed: 0,
   };
 
-  sent(): void {
+  sent(): boolean {
     this.response.committed++;
+    return true;
   }
 
   refused({ index, clientId }: Numbered, error: ServiceError): void {

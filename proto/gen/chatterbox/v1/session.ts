@@ -123,7 +123,10 @@ export interface Ping {
 
 /** One frame from the server. Entries of one conversation come in ascending order within and across frames. */
 export interface SessionResponse {
-  /** What became of sends, each named by its client id. */
+  /**
+   * What became of sends, each named by its client id. One that was sent comes after all entries before it in its conversation, or in
+   * their frame.
+   */
   results: SendResult[];
   /** New or missed entries. Never those that this session sent itself. */
   entries: Entry[];
