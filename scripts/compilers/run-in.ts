@@ -22,6 +22,7 @@ export function missing(commands: readonly string[]): string[] {
   return commands.filter((command) => spawnSync('sh', ['-c', `command -v ${command}`], { env }).status !== 0);
 }
 
-function environment(): NodeJS.ProcessEnv {
+/** Ours, with what we installed. */
+export function environment(): NodeJS.ProcessEnv {
   return { ...process.env, PATH: [...installed, process.env.PATH].join(delimiter) };
 }
