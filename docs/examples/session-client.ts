@@ -1,82 +1,101 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ClientDuplexStream, credentials, Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import type { Entry, Marks } from '#proto/chatterbox/v1/entries.ts';
 import {
   type Gap,
   type Position,
-  type SendRequest,
+  type RefusedRead,
   type SendResponse,
   type SessionRequest,
   type SessionResponse,
   SessionServiceClient,
 } from '#proto/chatterbox/v1/session.ts';
+import { detailsOf, detailsOfEnd, isForNow, nextAfter, toMs } from './session-errors.ts';
+import { OVERHEAD_BYTES, Sends } from './session-sends.ts';
+import { SessionState } from './session-state.ts';
 
 export interface SessionClientOptions {
   /** `host:port` of the gateway. */
   address: string;
-  /** A valid access token; asked for at each connection. */
-  token(): string | Promise<string>;
+  /**
+   * A valid access token; asked for at each connection. `wasRefused`: the last one was refused, so refresh it. Undefined when the login
+   * is over. Where it rejects it is asked for again later.
+   */
+  token(wasRefused: boolean): string | undefined | Promise<string | undefined>;
   /** Any stable name of this device. */
   device: string;
-  /** New entries, each once, ascending in its conversation. What the promise fulfils on is acknowledged. */
+  /** What an earlier client of this device has kept. Default: nothing, as on a new device. */
+  state?: SessionState;
+  /** Keeps the state durably; what it covers is acknowledged after that. Called a few times a second, while things come. */
+  save?(state: SessionState): void | Promise<void>;
+  /** New entries, each once, ascending in its conversation. What the promise fulfils on is acknowledged. It must not wait for `send`. */
   onEntries(entries: Entry[]): void | Promise<void>;
   onMarks?(marks: Marks[]): void;
   /** Entries that were left out because there were too many: fetch them with ListEntries when somebody wants to see them. */
   onGaps?(gaps: Gap[]): void;
-  onCaughtUp?(): void;
-  /** The session is over for good: another one of this device, or the login has ended. */
+  /** `listInbox`: there are conversations of which nothing was told; ListConversations shows them. */
+  onCaughtUp?(listInbox: boolean): void;
+  /** The server has another log than before, restored or imported: keep the state and drop what was shown, in one step. */
+  onAnotherLog?(state: SessionState): void | Promise<void>;
+  /** The session is over for good: another one of this device, the login has ended, or a mistake in the client. */
   onEnd?(status: StatusObject): void;
   log?(line: string): void;
 }
 
 /** The server takes 64 KiB in one message. */
 const FRAME_BYTES = 60 * 1024;
-/** What a send needs beside its text, and an acknowledgement in all, at most. */
-const OVERHEAD_BYTES = 256;
+/** More acknowledgements and reads than this would not fit into one. */
+const PLACES_IN_FRAME = Math.floor(FRAME_BYTES / OVERHEAD_BYTES);
 /** Acknowledgements are cumulative, so many messages share one; sends take along what is due. The server saves them four times a second. */
 const ACK_DELAY_MS = 100;
-const AGAIN_MS = 500;
+const READ_AGAIN_MS = 500;
 const FIRST_BACKOFF_MS = 100;
 const LONGEST_BACKOFF_MS = 10_000;
+/** A session that has lived for so long has not failed, however it ends. */
+const STEADY_MS = 10_000;
 
-const CLOSED: StatusObject = { code: status.CANCELLED, details: 'closed', metadata: new Metadata() };
-
-/** Statuses after which connecting again makes no sense. */
-const FINAL = new Set<number>([status.ABORTED, status.PERMISSION_DENIED, status.INVALID_ARGUMENT]);
+type Call = ClientDuplexStream<SessionRequest, SessionResponse>;
 
 /**
  * One device's live connection, kept up until it is closed: reconnects with backoff, resumes, sends again with the same client id
- * what was not answered, sends together what is ready together, and stops writing while the server does not read.
+ * what was not answered, in its order, sends together what is ready together, and stops writing while the server does not read.
+ * Sends without an answer are the app's to keep: after a restart it gives them again, in their order and with their client ids.
  */
 export class SessionClient {
+  readonly state: SessionState;
   readonly #options: SessionClientOptions;
   readonly #stub: SessionServiceClient;
-  /** Sends without an answer, in their order. */
-  readonly #unanswered = new Map<string, Unanswered>();
-  /** The last entry seen in each conversation: a repeat is not shown again. */
-  readonly #seen = new Map<string, bigint>();
-  #unsent: SendRequest[] = [];
-  #acks = new Map<string, bigint>();
-  #reads = new Map<string, bigint>();
-  #revision = 0n;
-  /** The newest marks taken of each conversation; they go along with its next acknowledgement. */
-  readonly #marksRevisions = new Map<string, bigint>();
-  #call: ClientDuplexStream<SessionRequest, SessionResponse> | undefined;
+  readonly #sends = new Sends(() => this.#schedule());
+  /** Conversations of which more has arrived than was acknowledged. */
+  readonly #arrived = new Set<string>();
+  /** What the kept state covers. */
+  readonly #acks = new Map<string, Position>();
+  readonly #reads = new Map<string, Position>();
+  /** Written, and not known to have arrived: the pong of `#pings` will say so. */
+  readonly #readsUnderWay = new Map<string, Position>();
+  #pings = 0n;
+  #call: Call | undefined;
+  /** Its first frame has come, so it is known which log it is of. */
+  #isOpened = false;
+  #caughtUpAt: number | undefined;
   #isFull = false;
   #isScheduled = false;
-  #ackTimer: NodeJS.Timeout | undefined;
-  #isClosed = false;
-  #retryAfterMs = 0;
-  /** Frames are shown one after the other. */
-  #showing: Promise<void> = Promise.resolve();
-  #isShowing = false;
+  #keepTimer: NodeJS.Timeout | undefined;
+  readonly #closing = new AbortController();
+  #isOver = false;
+  #noticeMs = 0;
+  /** Frames are taken one after the other. */
+  #taking: Promise<void> | undefined;
   readonly #running: Promise<void>;
 
   constructor(options: SessionClientOptions) {
     this.#options = options;
+    this.state = options.state ?? new SessionState();
     this.#stub = new SessionServiceClient(options.address, credentials.createInsecure(), {
       'grpc.use_local_subchannel_pool': 1,
+      // A connection that died without a word is noticed.
+      'grpc.keepalive_time_ms': 30_000,
+      'grpc.keepalive_timeout_ms': 10_000,
       // Trying again, and the waiting between tries, is ours. Without retries and channelz a message costs a quarter less.
       'grpc.enable_retries': 0,
       'grpc.enable_channelz': 0,
@@ -87,55 +106,73 @@ export class SessionClient {
   }
 
   /** Sends a text; fulfils when it is committed, however often the connection breaks. Rejects when it is refused for good. */
-  send(friend: string, text: string, clientId: string = uuidv7()): Promise<SendResponse> {
-    const request = { friend, conversation: '', text, clientId, clientTimeMs: BigInt(Date.now()) };
-    const { promise, resolve, reject } = Promise.withResolvers<SendResponse>();
-    this.#unanswered.set(clientId, { request, resolve, reject });
-    this.#unsent.push(request);
-    this.#schedule();
-    return promise;
+  send(friend: string, text: string, clientId?: string): Promise<SendResponse> {
+    if (this.#isOver) return Promise.reject(new Error('the session is over'));
+    return this.#sends.send(friend, text, clientId);
   }
 
   /** Everything of the conversation up to `seq` has been read. */
   markRead(conversation: string, seq: bigint): void {
-    this.#reads.set(conversation, seq);
+    if (seq <= (this.#reads.get(conversation)?.seq ?? 0n)) return;
+    this.#reads.set(conversation, { conversation, seq, marksRevision: 0n });
     this.#schedule();
   }
 
   /** Ends the connection cleanly. Sends without an answer reject. */
   async close(): Promise<void> {
-    this.#isClosed = true;
-    await this.#showing;
-    this.#flush();
+    this.#closing.abort();
+    await this.#taking;
+    await this.#keep();
     this.#call?.end();
     await this.#running;
+    this.#stop(new Error('the session was closed'));
+  }
+
+  #stop(reason: Error): void {
+    this.#isOver = true;
+    clearTimeout(this.#keepTimer);
     this.#stub.close();
-    for (const { reject } of this.#unanswered.values()) reject(new Error('the session was closed'));
+    this.#sends.close(reason);
   }
 
   async #run(): Promise<void> {
     let backoff = FIRST_BACKOFF_MS;
-    while (!this.#isClosed) {
-      this.#retryAfterMs = 0;
-      const { end, wasOpen } = await this.#connectOnce();
-      if (this.#isClosed) return;
+    let wasRefused = false;
+    while (!this.#isClosing) {
+      this.#noticeMs = 0;
+      const end = await this.#connectOnce(wasRefused);
+      if (this.#isClosing) return;
       this.#options.log?.(`the session ended: ${end.code} ${end.details}`);
-      if (FINAL.has(end.code)) return this.#options.onEnd?.(end);
-      backoff = wasOpen ? FIRST_BACKOFF_MS : Math.min(backoff * 2, LONGEST_BACKOFF_MS);
+      const details = detailsOfEnd(end);
+      const next = nextAfter(end.code, details);
+      if (next === 'stop' || end === LOGGED_OUT || (next === 'refresh' && wasRefused)) {
+        this.#stop(new Error(`the session is over: ${end.details}`));
+        return this.#options.onEnd?.(end);
+      }
+      wasRefused = next === 'refresh';
+      if (this.#wasSteady) backoff = FIRST_BACKOFF_MS;
       // Full jitter, so that all clients of a restarted server do not return as one.
-      await delay(this.#retryAfterMs + Math.random() * backoff);
+      const wait = next === 'rarely' ? LONGEST_BACKOFF_MS : Math.random() * backoff;
+      backoff = Math.min(backoff * 2, LONGEST_BACKOFF_MS);
+      await this.#delay(Math.max(this.#noticeMs, details.retryMs) + wait);
     }
   }
 
   /** One connection, from its opening to its status. */
-  async #connectOnce(): Promise<{ end: StatusObject; wasOpen: boolean }> {
+  async #connectOnce(wasRefused: boolean): Promise<StatusObject> {
+    this.#caughtUpAt = undefined;
     const metadata = new Metadata();
-    metadata.set('authorization', `Bearer ${await this.#options.token()}`);
+    try {
+      const token = await this.#options.token(wasRefused);
+      if (token === undefined) return LOGGED_OUT;
+      metadata.set('authorization', `Bearer ${token}`);
+    } catch (error) {
+      return { code: status.UNAVAILABLE, details: `no token: ${error}`, metadata };
+    }
     // What came over the last one comes first.
-    await this.#showing;
-    if (this.#isClosed) return { end: CLOSED, wasOpen: false };
+    await this.#taking;
+    if (this.#isClosing) return { code: status.CANCELLED, details: 'closed', metadata };
     const call = this.#stub.session(metadata);
-    let wasOpen = false;
     const ended = new Promise<StatusObject>((resolve) =>
       call.on('status', (end: StatusObject) => {
         // What lies there unread comes again over the next one.
@@ -149,85 +186,123 @@ export class SessionClient {
       this.#schedule();
     });
     call.on('data', (frame: SessionResponse) => {
-      wasOpen = true;
-      if (call === this.#call) this.#take(frame, call);
+      if (call !== this.#call) return;
+      const taking = this.#take(frame);
+      if (taking === undefined) return;
+      call.pause();
+      this.#taking = taking.then(() => void call.resume());
     });
     this.#open(call);
-    return { end: await ended, wasOpen };
+    return ended;
   }
 
-  #open(call: ClientDuplexStream<SessionRequest, SessionResponse>): void {
+  #open(call: Call): void {
     this.#call = call;
     this.#isFull = false;
-    // Whatever has no answer goes again, in its order; what was committed before gets its first answer.
-    this.#unsent = Array.from(this.#unanswered.values(), ({ request }) => request);
-    this.#write({ open: { device: this.#options.device, revision: this.#revision, epoch: '' } });
+    this.#isOpened = false;
+    // They may be of another log; what was not acknowledged comes again.
+    this.#arrived.clear();
+    this.#acks.clear();
+    const { epoch, revision } = this.state;
+    this.#write({ open: { device: this.#options.device, revision, epoch } });
+    this.#sends.begin();
+  }
+
+  /** The parts of a frame, in the order that protocol.md gives. A promise only where the app asks to be waited for. */
+  #take(frame: SessionResponse): Promise<void> | undefined {
+    if (this.#isOpened) return this.#takeNews(frame);
+    this.#isOpened = true;
+    this.#schedule();
+    const underWay = [...this.#readsUnderWay.values()];
+    this.#readsUnderWay.clear();
+    // A server that sends no epoch is of before it.
+    if (frame.opened !== undefined && this.state.takeEpoch(frame.opened.epoch))
+      return this.#takeAnotherLog(frame);
+    for (const { conversation, seq } of underWay) this.markRead(conversation, seq);
+    this.#keepSoon();
+    return this.#takeNews(frame);
+  }
+
+  async #takeAnotherLog(frame: SessionResponse): Promise<void> {
+    this.#reads.clear();
+    // The app keeps this state in the step in which it drops what was shown, and not before.
+    clearTimeout(this.#keepTimer);
+    this.#keepTimer = undefined;
+    await this.#options.onAnotherLog?.(this.state);
+    await this.#takeNews(frame);
+  }
+
+  #takeNews(frame: SessionResponse): Promise<void> | undefined {
+    if (frame.gaps.length > 0) {
+      this.state.takeGaps(frame.gaps);
+      this.#options.onGaps?.(frame.gaps);
+    }
+    if (frame.entries.length === 0) return this.#takeRest(frame);
+    const fresh = frame.entries.filter((entry) => this.state.isNew(entry));
+    const shown = fresh.length === 0 ? undefined : this.#options.onEntries(fresh);
+    return shown === undefined ? this.#takeRest(frame) : shown.then(() => this.#takeRest(frame));
+  }
+
+  /** What counts only after the entries were shown. */
+  #takeRest({ entries, results, marks, refusedReads, caughtUp, pong, notice }: SessionResponse): undefined {
+    // A repeat too is acknowledged: the server does not know that it has arrived.
+    for (const { conversation, seq } of entries) this.#arrive(conversation, seq);
+    for (const result of results) {
+      // Everything before it has come. A server of before the attempts counts none, and does not promise that.
+      if (result.sent !== undefined && result.attempt > 0n)
+        this.#arrive(result.conversation, result.sent.seq);
+      this.#sends.answer(result);
+    }
+    if (marks.length > 0) {
+      this.state.takeMarks(marks);
+      this.#options.onMarks?.(marks);
+      this.#keepSoon();
+    }
+    for (const refused of refusedReads) this.#takeRefusedRead(refused);
+    if (caughtUp !== undefined) {
+      this.#caughtUpAt = performance.now();
+      this.state.takeRevision(caughtUp.revision);
+      this.#options.onCaughtUp?.(caughtUp.listInbox);
+    }
+    if (pong?.number === this.#pings) this.#readsUnderWay.clear();
+    if (notice !== undefined) this.#noticeMs = toMs(notice.retryAfter);
+  }
+
+  #takeRefusedRead({ conversation, seq, error }: RefusedRead): void {
+    if (error === undefined || !isForNow(error.code)) return;
+    const wait = Math.max(detailsOf(error.details).retryMs, READ_AGAIN_MS);
+    setTimeout(() => this.markRead(conversation, seq), wait).unref();
+  }
+
+  #arrive(conversation: string, seq: bigint): void {
+    this.state.reach(conversation, seq);
+    this.#arrived.add(conversation);
+    this.#keepSoon();
+  }
+
+  #keepSoon(): void {
+    this.#keepTimer ??= setTimeout(() => void this.#keep(), ACK_DELAY_MS);
+  }
+
+  /** Keeps the state where the app wants to, then acknowledges what it covers. */
+  async #keep(): Promise<void> {
+    clearTimeout(this.#keepTimer);
+    this.#keepTimer = undefined;
+    const { save } = this.#options;
+    if (save !== undefined) {
+      const call = this.#call;
+      const covered = this.#takeArrived();
+      await save(this.state);
+      if (call !== this.#call) return;
+      for (const position of covered) this.#acks.set(position.conversation, position);
+    }
     this.#flush();
   }
 
-  #take(frame: SessionResponse, call: ClientDuplexStream<SessionRequest, SessionResponse>): void {
-    for (const { clientId, sent, error } of frame.results) {
-      const waiting = this.#unanswered.get(clientId);
-      if (waiting !== undefined && error?.code === status.UNAVAILABLE) {
-        this.#sendAgain(clientId);
-        continue;
-      }
-      this.#unanswered.delete(clientId);
-      if (sent !== undefined) waiting?.resolve(sent);
-      else waiting?.reject(new RefusedError(error?.code ?? status.UNKNOWN, error?.message ?? 'refused'));
-    }
-    if (frame.notice?.retryAfter) this.#retryAfterMs = Number(frame.notice.retryAfter.seconds) * 1000;
-    if (frame.gaps.length > 0) this.#options.onGaps?.(frame.gaps);
-    if (frame.marks.length > 0) this.#takeMarks(frame.marks);
-    if (frame.entries.length > 0) this.#show(frame.entries, call);
-    if (frame.caughtUp !== undefined) this.#afterShowing(() => this.#options.onCaughtUp?.());
-  }
-
-  #afterShowing(next: () => void): void {
-    if (this.#isShowing) this.#showing = this.#showing.then(next);
-    else next();
-  }
-
-  /** Whether it was committed nobody knows; under its id it is safe to ask. */
-  #sendAgain(clientId: string): void {
-    setTimeout(() => {
-      const waiting = this.#unanswered.get(clientId);
-      if (waiting === undefined) return;
-      this.#unsent.push(waiting.request);
-      this.#schedule();
-    }, AGAIN_MS).unref();
-  }
-
-  #takeMarks(marks: Marks[]): void {
-    for (const { revision, conversation, marksRevision } of marks) {
-      if (revision > this.#revision) this.#revision = revision;
-      if (marksRevision > (this.#marksRevisions.get(conversation) ?? 0n))
-        this.#marksRevisions.set(conversation, marksRevision);
-    }
-    this.#options.onMarks?.(marks);
-  }
-
-  /** Shows what is new, then acknowledges. While that takes long, no more is read. */
-  #show(entries: Entry[], call: ClientDuplexStream<SessionRequest, SessionResponse>): void {
-    const fresh = entries.filter(({ conversation, seq }) => seq > (this.#seen.get(conversation) ?? 0n));
-    for (const { conversation, seq } of fresh) this.#seen.set(conversation, seq);
-    const shown = this.#options.onEntries(fresh);
-    if (shown === undefined) {
-      this.#acknowledge(entries);
-      return;
-    }
-    call.pause();
-    this.#isShowing = true;
-    this.#showing = shown.then(() => {
-      this.#isShowing = false;
-      this.#acknowledge(entries);
-      call.resume();
-    });
-  }
-
-  #acknowledge(entries: Entry[]): void {
-    for (const { conversation, seq } of entries) this.#acks.set(conversation, seq);
-    this.#ackTimer ??= setTimeout(() => this.#flush(), ACK_DELAY_MS);
+  #takeArrived(): Position[] {
+    const positions = Array.from(this.#arrived, (conversation) => this.state.position(conversation));
+    this.#arrived.clear();
+    return positions;
   }
 
   /** At the end of this turn of the event loop everything that is ready goes out together. */
@@ -241,81 +316,68 @@ export class SessionClient {
   }
 
   #flush(): void {
-    clearTimeout(this.#ackTimer);
-    this.#ackTimer = undefined;
     while (this.#call !== undefined && !this.#isFull && this.#hasUnsent) this.#write(this.#nextFrame());
   }
 
   get #hasUnsent(): boolean {
-    return this.#acks.size > 0 || this.#reads.size > 0 || this.#unsent.length > 0;
+    if (this.#sends.hasUnsent) return true;
+    const hasAcks = this.#acks.size > 0 || (this.#arrived.size > 0 && this.#options.save === undefined);
+    return this.#isOpened && (hasAcks || this.#reads.size > 0);
   }
 
   /** As much as fits into one frame. */
   #nextFrame(): Partial<SessionRequest> {
-    const places = Math.floor(FRAME_BYTES / OVERHEAD_BYTES);
-    const acks = takeSome(this.#acks, places).map((ack) => ({
-      ...ack,
-      marksRevision: this.#marksRevisions.get(ack.conversation) ?? 0n,
-    }));
-    const reads = takeSome(this.#reads, places - acks.length);
-    return { acks, reads, sends: this.#takeSends((acks.length + reads.length) * OVERHEAD_BYTES) };
-  }
-
-  #takeSends(usedBytes: number): SendRequest[] {
-    let bytes = usedBytes;
-    const count = this.#unsent.findIndex(({ text }) => {
-      bytes += Buffer.byteLength(text) + OVERHEAD_BYTES;
-      return bytes > FRAME_BYTES;
-    });
-    if (count === -1) return this.#unsent.splice(0);
-    // One that fits into no frame is for the server to refuse.
-    return this.#unsent.splice(0, usedBytes === 0 ? Math.max(count, 1) : count);
+    if (!this.#isOpened) return { sends: this.#sends.take(FRAME_BYTES) };
+    if (this.#options.save === undefined)
+      for (const position of this.#takeArrived()) this.#acks.set(position.conversation, position);
+    const acks = takeSome(this.#acks, PLACES_IN_FRAME);
+    const reads = takeSome(this.#reads, PLACES_IN_FRAME - acks.length);
+    for (const read of reads) this.#readsUnderWay.set(read.conversation, read);
+    const ping = reads.length === 0 ? undefined : { number: ++this.#pings };
+    const sends = this.#sends.take(FRAME_BYTES - (acks.length + reads.length) * OVERHEAD_BYTES);
+    return { sends, acks, reads, ping };
   }
 
   #write(part: Partial<SessionRequest>): void {
-    const empty = {
-      open: undefined,
-      positions: [],
-      sends: [],
-      acks: [],
-      reads: [],
-      ping: undefined,
-      morePositions: false,
-      attempt: 0n,
-    };
-    if (this.#call?.write({ ...empty, ...part }) === false) this.#isFull = true;
+    const frame = { ...EMPTY, attempt: this.#sends.attempt, ...part };
+    if (this.#call?.write(frame) === false) this.#isFull = true;
+  }
+
+  get #wasSteady(): boolean {
+    return this.#caughtUpAt !== undefined && performance.now() - this.#caughtUpAt >= STEADY_MS;
+  }
+
+  get #isClosing(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
+  /** Ends early when the client is closed. */
+  async #delay(ms: number): Promise<void> {
+    await delay(ms, undefined, { signal: this.#closing.signal }).catch(() => {});
   }
 }
 
-/** The server refused a send for what it says, and did not record it. */
-export class RefusedError extends Error {
-  override readonly name = 'RefusedError';
-  /** A gRPC status code. */
-  readonly code: number;
+const LOGGED_OUT: StatusObject = {
+  code: status.UNAUTHENTICATED,
+  details: 'the login is over',
+  metadata: new Metadata(),
+};
 
-  constructor(code: number, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
+const EMPTY = {
+  open: undefined,
+  positions: [],
+  sends: [],
+  acks: [],
+  reads: [],
+  ping: undefined,
+  morePositions: false,
+};
 
-/** A UUIDv7 (RFC 9562): the server's index wants ids that grow with time. Node's pool of random bytes makes it ten times as fast as a library. */
-function uuidv7(): string {
-  const time = Date.now().toString(16).padStart(12, '0');
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;
-}
-
-interface Unanswered {
-  request: SendRequest;
-  resolve(response: SendResponse): void;
-  reject(error: Error): void;
-}
-
-function takeSome(places: Map<string, bigint>, limit: number): Position[] {
+function takeSome(places: Map<string, Position>, limit: number): Position[] {
   const taken: Position[] = [];
-  for (const [conversation, seq] of places) {
+  for (const [conversation, place] of places) {
     if (taken.length === limit) break;
-    taken.push({ conversation, seq, marksRevision: 0n });
+    taken.push(place);
     places.delete(conversation);
   }
   return taken;
