@@ -8,6 +8,7 @@ import { Metadata, status } from '@grpc/grpc-js';
 import { after, before, describe, it } from 'mocha';
 import { ServiceError } from '#common/errors.ts';
 import { toGrpcStatus } from '#common/grpc/status.ts';
+import type { Marks } from '#proto/chatterbox/v1/entries.ts';
 import { SessionClient, type SessionClientOptions } from '../../docs/examples/session-client.ts';
 import { detailsOfEnd, nextAfter, toMs } from '../../docs/examples/session-errors.ts';
 import { SessionState } from '../../docs/examples/session-state.ts';
@@ -260,8 +261,9 @@ onEverySystem('the example client that reads above the rate', (start) => {
     const isRead = Promise.withResolvers<void>();
     const his = new Collecting(addressOf(system.url), bob, {
       onMarks: (marks) => {
-        const isHis = marks.some(({ member, readSeq }) => member === 'bob' && readSeq === 1n);
-        if (isHis && marks.some(({ conversation }) => conversation === 'ada:bob')) isRead.resolve();
+        const isMoved = ({ conversation, member, readSeq }: Marks) =>
+          conversation === 'ada:bob' && member === 'bob' && readSeq === 1n;
+        if (marks.some(isMoved)) isRead.resolve();
       },
     });
     await his.caughtUp.promise;
