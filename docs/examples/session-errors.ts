@@ -74,7 +74,6 @@ const FINAL = new Set<number>([
   status.ABORTED,
   status.INVALID_ARGUMENT,
   status.NOT_FOUND,
-  status.FAILED_PRECONDITION,
   status.PERMISSION_DENIED,
   status.UNIMPLEMENTED,
 ]);

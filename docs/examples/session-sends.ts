@@ -8,7 +8,7 @@ export const OVERHEAD_BYTES = 320;
 /** More UTF-16 units than 8,000 code points can have. */
 const MAX_TEXT_UNITS = 16_000;
 const MAX_NAME = 64;
-const AGAIN_MS = 250;
+const AGAIN_MS = 500;
 /** After a refusal so many are under way at most: the next one would refuse them all. */
 const UNDER_WAY = 200;
 const LONGEST_MS = 10_000;

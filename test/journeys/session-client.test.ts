@@ -203,7 +203,7 @@ onEverySystem('the example client', (start) => {
 
 describe('the example client', () => {
   it('loses and repeats nothing while the server is killed under it', async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     const dataDir = mkdtempSync(join(tmpdir(), 'chatterbox-'));
     let server = await spawnServer({ DATA_DIR: dataDir, ...UNLIMITED });
     const [dan, eve] = await Promise.all([register(server.url, 'dan'), register(server.url, 'eve')]);
@@ -277,7 +277,7 @@ onEverySystem('the example client that reads above the rate', (start) => {
 
 describe('the example client of a server that is restored from a backup', () => {
   it('begins anew, takes new messages for new, and sends again what has no answer', async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     const folder = mkdtempSync(join(tmpdir(), 'chatterbox-'));
     const [data, backup] = [join(folder, 'data'), join(folder, 'backup')];
     let server = await spawnServer({ DATA_DIR: data });
@@ -335,7 +335,8 @@ describe('what the example client does after the end of a session', () => {
     ['NOT_FOUND', 'stop', 'rarely'],
     ['PERMISSION_DENIED', 'stop', 'rarely'],
     ['RESOURCE_EXHAUSTED', 'again', 'again'],
-    ['FAILED_PRECONDITION', 'stop', 'rarely'],
+    // Another device may end its stream at any time.
+    ['FAILED_PRECONDITION', 'rarely', 'rarely'],
     ['ABORTED', 'stop', 'rarely'],
     ['UNIMPLEMENTED', 'stop', 'rarely'],
     ['INTERNAL', 'again', 'again'],
