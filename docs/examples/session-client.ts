@@ -24,6 +24,8 @@ export interface SessionClientOptions {
   token(wasRefused: boolean): string | undefined | Promise<string | undefined>;
   /** Any stable name of this device. */
   device: string;
+  /** The longest time between two tries to connect; default: 10 s. */
+  longestBackoffMs?: number;
   /** What an earlier client of this device has kept. Default: nothing, as on a new device. */
   state?: SessionState;
   /** Keeps the state durably; what it covers is acknowledged after that. Called a few times a second, while things come. */
@@ -136,6 +138,7 @@ export class SessionClient {
   }
 
   async #run(): Promise<void> {
+    const { longestBackoffMs = LONGEST_BACKOFF_MS } = this.#options;
     let backoff = FIRST_BACKOFF_MS;
     let wasRefused = false;
     while (!this.#isClosing) {
@@ -152,8 +155,8 @@ export class SessionClient {
       wasRefused = next === 'refresh';
       if (this.#wasSteady) backoff = FIRST_BACKOFF_MS;
       // Full jitter, so that all clients of a restarted server do not return as one.
-      const wait = next === 'rarely' ? LONGEST_BACKOFF_MS : Math.random() * backoff;
-      backoff = Math.min(backoff * 2, LONGEST_BACKOFF_MS);
+      const wait = next === 'rarely' ? longestBackoffMs : Math.random() * backoff;
+      backoff = Math.min(backoff * 2, longestBackoffMs);
       await this.#delay(Math.max(this.#noticeMs, details.retryMs) + wait);
     }
   }

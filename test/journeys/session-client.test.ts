@@ -31,6 +31,7 @@ class Collecting {
       address,
       token: () => account.token,
       device: 'phone',
+      longestBackoffMs: 300,
       onEntries: (entries) => {
         for (const { message } of entries) this.texts.push(message?.text ?? '');
         this.#arrived.resolve();
