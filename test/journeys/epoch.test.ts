@@ -131,8 +131,14 @@ describe('a log that was restored from a backup', function () {
     await start();
     for (;;) {
       const session = open({ epoch: lost });
-      const [first] = await session.caughtUp();
-      if (first?.opened?.epoch !== lost) break;
+      const isAnew = await session.next().then(
+        ({ opened }) => opened?.epoch !== lost,
+        () => false,
+      );
+      if (isAnew) {
+        await session.cut();
+        break;
+      }
       const { code } = await session.ended;
       assert.equal(code, status.UNAVAILABLE, 'until the reader has come');
     }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import { after, afterEach, before, describe, it } from 'mocha';
 import { readConfig as readAuthenticatorConfig } from '../../authenticator/config.ts';
@@ -54,7 +55,10 @@ function twoMessengers(
       );
       const start = async () => {
         const config = readMessengerConfig({ ...all, CHATTERBOX_AUTH_URL: authenticator.url });
-        return running.use(await startMessenger({ ...config, port: 0 }, overrides())).address;
+        const messenger = running.use(await startMessenger({ ...config, port: 0 }, overrides()));
+        // Where both make the schema, one of them may have to try again.
+        while (messenger.missing().length > 0) await delay(10);
+        return messenger.address;
       };
       [one, other] = await Promise.all([start(), start()]);
       [ada, bob] = await Promise.all([
