@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import type { Draft, Entry, Range } from './ports.ts';
+import type { Draft, Entry, Head, Range } from './ports.ts';
 import { Reader, type Sink } from './reader.ts';
 import type { SendAnswer, Sender, SendRequest, Sent } from './send.ts';
 import { SendRate } from './send-rate.ts';
@@ -130,6 +130,10 @@ class Model implements Sink, StreamAnswers {
 
   isForEntry(): boolean {
     return true;
+  }
+
+  announce(head: Head): boolean {
+    return this.reader.announce(head);
   }
 
   isPast(conversation: string, seq: number): boolean {

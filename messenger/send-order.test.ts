@@ -61,6 +61,7 @@ class Model {
     this.#sends = new StreamSends('ada', sender, rate, 64, {
       isForEntry: () => true,
       isPast: () => true,
+      announce: () => true,
       sent: ({ clientId }) => void this.unanswered.delete(clientId),
       refused: (request, _, error) => this.#refused(request, error),
     });

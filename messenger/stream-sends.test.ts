@@ -25,6 +25,7 @@ function stream(inFlight = 1_000) {
     {
       isForEntry: () => true,
       isPast: (_, seq) => seq <= state.past,
+      announce: () => true,
       sent: ({ clientId }, { seq }) => void told.push(`${clientId} is ${seq}`),
       refused: ({ clientId }, conversation, error) =>
         void told.push(`${clientId} in ${conversation}: ${error.reason}`),

@@ -1,6 +1,6 @@
 import { type ServiceError, toServiceError } from '#common/errors.ts';
 import { type Answer, HeldAnswers } from './held-answers.ts';
-import type { Draft, Entry } from './ports.ts';
+import type { Draft, Entry, Head } from './ports.ts';
 import { conversationOf, type Sender, type SendRequest, type Sent } from './send.ts';
 import { SendOrder } from './send-order.ts';
 import type { SendRate } from './send-rate.ts';
@@ -12,6 +12,8 @@ export interface StreamAnswers {
   isForEntry(request: SendRequest, conversation: string): boolean;
   /** Whether the stream has gone past this entry: it was told or left out, and does not come by any more. */
   isPast(conversation: string, seq: number): boolean;
+  /** The conversation goes up to there: the stream reads on, and `told` will say so. */
+  announce(head: Head): boolean;
   /** Comes after everything before the entry in its conversation was told, so that its seq may be acknowledged. */
   sent(request: SendRequest, sent: Sent): void;
   /** `conversation`: the one that was meant, empty where none was. */
@@ -127,8 +129,11 @@ export class StreamSends implements SendListener<SendRequest> {
 
   /** True where it will never be answered. */
   #hold(answer: Answer): boolean {
-    if (!this.#isEnding) this.#held.add(answer);
-    return this.#isEnding;
+    if (this.#isEnding) return true;
+    this.#held.add(answer);
+    const { conversation, seq } = answer.sent;
+    this.#answers.announce({ conversation, lastSeq: seq });
+    return false;
   }
 
   #forget(conversation: string, clientId: string): boolean {
