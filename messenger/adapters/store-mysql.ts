@@ -43,7 +43,10 @@ export async function openMysqlStore({ url, log, clock, steady }: MysqlStoreOpti
   await warnOfClock(mysql, clock, log);
   // Marks do not wait for messages: both have lanes of their own, which the journal takes for two nodes.
   const own = [new JournalNode(writing), new JournalNode(writing)] as const;
-  const others = new OtherNodes(mysql, own, steady, () => committer.forget());
+  const others = new OtherNodes(mysql, own, steady, () => {
+    log.warn('the log has a new epoch, as after a restore: all streams begin anew');
+    committer.forget();
+  });
   const lane = (node: JournalNode) => new JournalLane(writing, node, (place) => others.await(place));
   const committer = new Committer(lane(own[0]), () => writing.connectionsMade);
   const marks = new MarkKeeper(mysql, lane(own[1]), clock);
