@@ -19,7 +19,7 @@ export interface ProcessesOptions {
 }
 
 const ROOT = join(import.meta.dirname, '..');
-const READY_MS = 30_000;
+const READY_MS = 60_000;
 const ASK_EVERY_MS = 50;
 
 /** The services as processes of their own on free loopback ports, meeting by configured addresses. None outlives this process. */

@@ -280,7 +280,8 @@ class Session implements Listener, Sink, StateSink, StreamAnswers, Acknowledging
     const arrival = { now, baseAt: now, maxDevices, openDevices: hub.devicesOf(user), epoch: asked.epoch };
     const opened = await store.openDevice(user, device, arrival, signal);
     if (this.#hasEnded) return;
-    const { revision, claims } = knownIn(opened.epoch, asked);
+    const isAnew = asked.epoch !== '' && asked.epoch !== opened.epoch;
+    const { revision, claims } = isAnew ? NOTHING_KNOWN : asked;
     this.#epoch = opened.epoch;
     const plan = new OpeningPlan(opened, claims);
     const { starts, gaps, listInbox } = plan.opening(await store.newestAt(plan.moments, signal));
@@ -304,7 +305,8 @@ class Session implements Listener, Sink, StateSink, StreamAnswers, Acknowledging
     });
     this.#state.start({ taken: revision, revision: opened.revision, conversations: starts });
     this.#reader.start(starts);
-    await this.#takeParts(frame);
+    // Its places are those of another log.
+    await this.#takeParts(isAnew ? { ...frame, acks: [], reads: [] } : frame);
   }
 
   /** In the order of the fields, one after the other. */
@@ -369,8 +371,5 @@ class Session implements Listener, Sink, StateSink, StreamAnswers, Acknowledging
   }
 }
 
-/** What the device says of itself, as far as it holds in this epoch. */
-function knownIn(epoch: string, asked: Asked): Pick<Asked, 'revision' | 'claims'> {
-  const isOther = asked.epoch !== '' && asked.epoch !== epoch;
-  return isOther ? { revision: 0, claims: new Map() } : asked;
-}
+/** Of a device that knows another epoch. */
+const NOTHING_KNOWN: Pick<Asked, 'revision' | 'claims'> = { revision: 0, claims: new Map() };

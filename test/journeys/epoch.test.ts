@@ -97,7 +97,12 @@ describe('a log that was restored from a backup', function () {
       open: { epoch: lost, revision: '99' },
       positions: [{ conversation: CONVERSATION, seq: '10' }],
     };
-    const session = open(claim.open, { positions: claim.positions });
+    // What the opening acknowledges and reads is of the lost log too.
+    const session = open(claim.open, {
+      positions: claim.positions,
+      acks: claim.positions,
+      reads: claim.positions,
+    });
     const told = await session.caughtUp();
     const epoch = told[0]?.opened?.epoch;
     assert.ok(epoch);

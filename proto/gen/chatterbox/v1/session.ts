@@ -90,7 +90,8 @@ export interface Open {
   revision: bigint;
   /**
    * The epoch of the log that this device's positions and revisions are from, as `Opened.epoch` gave it, 1 to 64 characters; empty for
-   * none. Where it is another one than the server's, the device begins anew: its positions and revision are not used.
+   * none. Where it is another one than the server's, the device begins anew: its positions and revision are not used, nor are `acks` and
+   * `reads` of the same frame.
    */
   epoch: string;
 }
