@@ -6,6 +6,9 @@ import { runIn } from './run-in.ts';
 const REQUIREMENTS = join(import.meta.dirname, 'python', 'requirements.txt');
 const kept = new Kept('python', REQUIREMENTS);
 
+/** The interpreter that has grpcio, where it is installed. */
+export const PYTHON = join(kept.folder, 'bin', 'python');
+
 /** grpcio-tools, which brings its own protoc, in a virtual environment; for buf the plugin that Debian has. */
 export const python: Compiler = {
   language: 'Python',

@@ -1,319 +1,316 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { globSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { DatabaseSync } from 'node:sqlite';
-import { setTimeout as delay } from 'node:timers/promises';
+import { text } from 'node:stream/consumers';
 import { after, afterEach, before, beforeEach, describe, it } from 'mocha';
-import { python } from '../../scripts/compilers/python.ts';
-import { environment, runIn } from '../../scripts/compilers/run-in.ts';
-import { freePorts } from '../../scripts/free-ports.ts';
-import { chatStub, Session, sessionStub, streamAll, unary } from '../outside/grpc.ts';
-import { type Account, register } from '../outside/http.ts';
+import { PYTHON, python } from '../../scripts/compilers/python.ts';
+import { runIn } from '../../scripts/compilers/run-in.ts';
+import { conversationsStub, unary } from '../outside/grpc.ts';
+import { type Account, passwordOf, register } from '../outside/http.ts';
 import { type ServerProcess, spawnServer } from '../outside/system.ts';
 
-const FOLDER = resolve('docs/examples/python');
+const CONVERSATION = 'ada:bob';
+const UNLIMITED = { CHATTERBOX_SEND_RATE: '1000000', CHATTERBOX_SEND_BURST: '1000000' };
+const TITLE = 'the client in Python';
 
-if (python.isInstalled()) withPython();
-else describe('the Python client', () => it(`is what docs/protocol.md describes (${python.howToInstall})`));
+if (!python.isInstalled())
+  describe(TITLE, () => {
+    it(`does what the protocol page asks of a client (not installed: ${python.howToInstall})`);
+  });
+else
+  describe(TITLE, function () {
+    this.timeout(30_000);
+    let program: string;
+    let folder: string;
+    let server: ServerProcess;
+    let ada: Account;
+    let chats: Chat[];
 
-/** What the client says on its standard output, one of these in a line. */
-interface Said {
-  opened?: { epoch: string; is_another: boolean };
-  caught_up?: { list_inbox: boolean };
-  gap?: { conversation: string; first: number; last: number };
-  entry?: { conversation: string; seq: number; sender: string; text: string };
-  sent?: { id: string; conversation: string; seq: number };
-  refused?: { id: string; code: number };
-  ended?: string;
-  fetched?: string;
-}
+    before(() => {
+      program = mkdtempSync(join(tmpdir(), 'chatterbox-python-'));
+      for (const name of ['chat.py', 'session_client.py'])
+        cpSync(join('docs/examples/python', name), join(program, name));
+      const make = [
+        'mkdir gen && python -m grpc_tools.protoc -I "$0" --python_out=gen --grpc_python_out=gen',
+        '"$0"/chatterbox/v1/*.proto "$0"/org/harshit/messenger/chat/*.proto',
+      ];
+      runIn(program, ['bash', '-e', '-c', make.join(' '), resolve('proto')]);
+    });
+    after(() => rmSync(program, { recursive: true, force: true }));
 
-/** A process of the command line. */
-class Client implements AsyncDisposable {
-  readonly said: Said[] = [];
+    beforeEach(() => {
+      folder = mkdtempSync(join(tmpdir(), 'chatterbox-'));
+      chats = [];
+    });
+    afterEach(async () => {
+      await Promise.all(chats.map((chat) => chat.kill()));
+      await server?.kill();
+      rmSync(folder, { recursive: true, force: true });
+    });
+
+    async function start(env: Record<string, string> = UNLIMITED): Promise<void> {
+      server = await spawnServer({ DATA_DIR: join(folder, 'data'), ...env });
+      [ada] = await Promise.all([register(server.url, 'ada'), register(server.url, 'bob')]);
+    }
+    async function startAgain(): Promise<void> {
+      const env = { DATA_DIR: join(folder, 'data'), PORT: new URL(server.url).port, ...UNLIMITED };
+      server = await spawnServer(env);
+    }
+    function open(user: string, device = 'phone'): Chat {
+      const state = join(folder, `${user}-${device}.db`);
+      const chat = new Chat(program, ['--server', server.url, '--user', user, '--state', state], user);
+      chats.push(chat);
+      return chat;
+    }
+    /** Opened and caught up. */
+    async function live(user: string, device?: string): Promise<Chat> {
+      const chat = open(user, device);
+      await chat.until(() => chat.of('caught_up').length > 0);
+      return chat;
+    }
+    async function log(): Promise<{ seq: number; sender: string; text: string }[]> {
+      const stub = conversationsStub(server.url);
+      const entries: any[] = [];
+      for (let page_token = ''; ; ) {
+        const request = { conversation: CONVERSATION, page_size: 100, page_token };
+        const page = await unary(stub, 'ListEntries', request, ada);
+        entries.push(...page.entries);
+        page_token = page.next_page_token;
+        if (page_token === '') break;
+      }
+      stub.close();
+      return entries.map((e) => ({ seq: Number(e.seq), sender: e.sender, text: e.message.text }));
+    }
+
+    it('goes on where it ended, however often it ends while messages come', async () => {
+      await start();
+      await (await live('bob')).end();
+      const from = await live('ada');
+      const texts = numbered('m', 300);
+      const shown: string[] = [];
+      for (let i = 0; i < 300; i += 60) {
+        const bob = open('bob');
+        from.send('bob', texts.slice(i, i + 60));
+        await bob.until(() => bob.of('entry').length > 0);
+        await bob.end();
+        shown.push(...bob.texts());
+      }
+      await from.end();
+      const bob = await live('bob');
+      await bob.end();
+      shown.push(...bob.texts());
+      assert.deepEqual(shown, texts);
+    });
+
+    it('shows nothing twice when it is killed before its acknowledgement', async () => {
+      await start();
+      await (await live('bob')).end();
+      const from = await live('ada');
+      const texts = numbered('m', 8);
+      const shown: string[] = [];
+      for (const [i, one] of texts.entries()) {
+        from.send('bob', [one]);
+        await from.until(() => from.of('sent').length > i);
+        const bob = open('bob');
+        await bob.until(() => bob.of('entry').length > 0);
+        await bob.kill();
+        shown.push(...bob.texts());
+      }
+      const bob = await live('bob');
+      assert.deepEqual([...shown, ...bob.texts()], texts);
+    });
+
+    it('knows of the gap that a new device begins with, and fetches it', async () => {
+      await start();
+      const from = await live('ada');
+      const texts = numbered('m', 100);
+      from.send('bob', texts);
+      await from.until(() => from.of('sent').length === 100);
+      const bob = await live('bob');
+      assert.deepEqual(bob.of('gap'), [{ conversation: CONVERSATION, first: 1, last: 99 }]);
+      assert.deepEqual(bob.texts(), texts.slice(99));
+      bob.write({ fetch: CONVERSATION, first: 1, last: 99 });
+      await bob.until(() => bob.of('fetched').length === 99);
+      assert.deepEqual(
+        bob.of('fetched').map((entry) => entry.text),
+        texts.slice(0, 99),
+      );
+    });
+
+    it('shows its own sends once, when it is killed before their results', async () => {
+      await start();
+      const texts = numbered('m', 200);
+      const sent: number[] = [];
+      const first = await live('ada');
+      first.send('bob', texts);
+      await first.until(() => first.of('sent').length > 0);
+      await first.kill();
+      const second = open('ada');
+      await second.end();
+      for (const chat of [first, second]) {
+        sent.push(...chat.of('sent').map(({ seq }) => seq));
+        assert.deepEqual(chat.of('entry'), []);
+      }
+      const entries = await log();
+      // A kill takes what was not in the outbox yet with it.
+      assert.deepEqual(
+        entries.map((entry) => entry.text),
+        texts.slice(0, entries.length),
+      );
+      assert.equal(new Set(sent).size, sent.length, 'none twice');
+    });
+
+    it('keeps the order of 1,000 sends above the rate', async () => {
+      await start({ CHATTERBOX_SEND_RATE: '1000', CHATTERBOX_SEND_BURST: '100' });
+      const [from, bob] = [await live('ada'), await live('bob')];
+      const texts = numbered('m', 1_000);
+      from.send('bob', texts);
+      await Promise.all([
+        from.until(() => from.of('sent').length === 1_000),
+        bob.until(() => bob.of('entry').length === 1_000),
+      ]);
+      assert.deepEqual(
+        (await log()).map((entry) => entry.text),
+        texts,
+      );
+      assert.deepEqual(bob.texts(), texts);
+    });
+
+    it('loses nothing and shows nothing twice when the server is killed while both send', async () => {
+      await start();
+      const both = [await live('ada'), await live('bob')] as const;
+      const texts = { ada: numbered('a', 300), bob: numbered('b', 300) };
+      for (let i = 0; i < 300; i += 100) {
+        both[0].send('bob', texts.ada.slice(i, i + 100));
+        both[1].send('ada', texts.bob.slice(i, i + 100));
+        await both[0].until(() => both[0].of('sent').length > i);
+        await server.kill();
+        await startAgain();
+      }
+      const seqsOf = (chat: Chat) => [...chat.of('sent'), ...chat.of('entry')].map(({ seq }) => Number(seq));
+      await Promise.all(both.map((chat) => chat.until(() => seqsOf(chat).length >= 600)));
+      const entries = await log();
+      for (const [i, user] of (['ada', 'bob'] as const).entries()) {
+        const own = entries.filter(({ sender }) => sender === user).map((entry) => entry.text);
+        assert.deepEqual(own, texts[user]);
+        assert.deepEqual(both[1 - i]?.texts(), own, 'the other one is shown the same');
+        assert.deepEqual(
+          seqsOf(both[i] as Chat).toSorted((a, b) => a - b),
+          entries.map(({ seq }) => seq),
+        );
+      }
+    });
+
+    it('begins anew with a new epoch, and sends what had no answer', async () => {
+      await start();
+      const from = await live('ada');
+      from.send('bob', numbered('m', 5));
+      await from.until(() => from.of('sent').length === 5);
+      await server.terminate();
+      from.send('bob', numbered('later', 5));
+      await restored(join(folder, 'data'));
+      await startAgain();
+      await from.until(() => from.of('sent').length === 10);
+      const [before, now] = [from.of('opened')[0], from.of('opened').at(-1)];
+      assert.deepEqual([before?.anew, now?.anew], [false, true]);
+      assert.notEqual(now?.epoch, before?.epoch);
+      assert.deepEqual(
+        (await log()).map((entry) => entry.text),
+        [...numbered('m', 5), ...numbered('later', 5)],
+      );
+    });
+
+    it('stops when a newer session of its device begins, and the newer one goes on', async () => {
+      await start();
+      const older = await live('ada');
+      const newer = await live('ada');
+      await older.until(() => older.of('ended').length > 0);
+      assert.match(older.of('ended')[0]?.why, /SESSION_REPLACED/);
+      newer.send('bob', ['still here']);
+      await newer.until(() => newer.of('sent').length === 1);
+      assert.deepEqual(newer.of('reconnecting'), []);
+    });
+  });
+
+/** A process of chat.py, driven over its pipes. */
+class Chat {
   readonly #child: ChildProcess;
-  readonly #exited: Promise<unknown>;
-  #more = Promise.withResolvers<void>();
+  readonly #events: Record<string, any>[] = [];
+  readonly #closed: Promise<unknown>;
+  #errors = '';
+  #isClosed = false;
+  #wake: () => void = () => {};
 
-  constructor(gen: string, args: string[]) {
-    this.#child = spawn('python', [join(FOLDER, 'chat.py'), ...args], {
-      env: { ...environment(), PYTHONPATH: gen, PYTHONDONTWRITEBYTECODE: '1' },
-      stdio: ['pipe', 'pipe', 'inherit'],
+  constructor(folder: string, args: string[], user: string) {
+    const all = ['chat.py', ...args, '--password', passwordOf(user), '--longest-backoff', '0.5'];
+    this.#child = spawn(PYTHON, all, { cwd: folder, stdio: 'pipe' });
+    const { stdin, stdout, stderr } = this.#child;
+    assert.ok(stdin && stdout && stderr);
+    stdin.on('error', () => {}); // it was killed while a line was on its way
+    stderr.on('data', (chunk) => {
+      this.#errors += chunk;
     });
-    this.#exited = once(this.#child, 'exit');
-    // One that was killed reads nothing any more.
-    this.#child.stdin?.on('error', () => {});
-    createInterface({ input: this.#child.stdout! }).on('line', (line) => {
-      this.said.push(JSON.parse(line) as Said);
-      this.#more.resolve();
-      this.#more = Promise.withResolvers();
+    createInterface({ input: stdout }).on('line', (line) => {
+      this.#events.push(JSON.parse(line));
+      this.#wake();
     });
+    this.#closed = once(this.#child, 'close').then(() => {
+      this.#isClosed = true;
+      this.#wake();
+    });
+  }
+
+  /** What it told of one kind, in order. */
+  of(kind: string): Record<string, any>[] {
+    return this.#events.filter((event) => kind in event).map((event) => event[kind]);
+  }
+
+  texts(): string[] {
+    return this.of('entry').map((entry) => entry.text);
   }
 
   write(...commands: object[]): void {
     this.#child.stdin?.write(commands.map((command) => `${JSON.stringify(command)}\n`).join(''));
   }
 
-  async until(isSo: (said: Said[]) => boolean): Promise<void> {
-    while (!isSo(this.said)) {
-      const soon = delay(20, 'soon', { ref: false });
-      const end = await Promise.race([this.#more.promise, this.#exited.then(() => 'ended'), soon]);
-      if (end === 'ended' && !isSo(this.said))
-        assert.fail(`it ended after ${JSON.stringify(this.said.slice(-5))}`);
+  send(to: string, texts: string[]): void {
+    this.write(...texts.map((one) => ({ to, text: one })));
+  }
+
+  /** @throws Error when it ends before the check holds. */
+  async until(check: () => boolean): Promise<void> {
+    while (!check()) {
+      if (this.#isClosed) throw new Error(`it ended: ${JSON.stringify(this.#events.at(-1))} ${this.#errors}`);
+      await new Promise<void>((wake) => {
+        this.#wake = wake;
+      });
     }
   }
 
-  caughtUp(): Promise<void> {
-    return this.until((said) => said.some(({ caught_up }) => caught_up !== undefined));
-  }
-
-  answered(count: number): Promise<void> {
-    return this.until((said) => said.filter(({ sent }) => sent !== undefined).length >= count);
+  /** Ends its input; it ends by itself when all is answered. */
+  async end(): Promise<void> {
+    this.#child.stdin?.end();
+    await this.#closed;
+    assert.equal(this.of('ended')[0]?.why, 'closed', this.#errors);
   }
 
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL');
-    await this.#exited;
-  }
-
-  async close(): Promise<void> {
-    this.#child.stdin?.end();
-    await this.#exited;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.kill();
+    await this.#closed;
   }
 }
 
-function withPython(): void {
-  describe('the Python client', function () {
-    this.timeout(60_000);
-    let gen: string;
-    let folder: string;
-    let env: Record<string, string>;
-    let server: ServerProcess;
-    let clients: Client[];
+function numbered(name: string, count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `${name}${i + 1}`);
+}
 
-    before(() => {
-      gen = mkdtempSync(join(tmpdir(), 'chatterbox-python-'));
-      const protos = globSync('chatterbox/v1/*.proto', { cwd: 'proto' }).map((path) => join('proto', path));
-      const out = ['--python_out', '--grpc_python_out'].map((kind) => `${kind}=${gen}`);
-      runIn('.', ['python', '-m', 'grpc_tools.protoc', '-I', 'proto', ...out, ...protos]);
-    });
-    after(() => rmSync(gen, { recursive: true }));
-
-    beforeEach(async () => {
-      folder = mkdtempSync(join(tmpdir(), 'chatterbox-'));
-      const [port] = await freePorts(1);
-      env = {
-        DATA_DIR: join(folder, 'data'),
-        PORT: `${port}`,
-        CHATTERBOX_SEND_RATE: '2000',
-        CHATTERBOX_SEND_BURST: '300',
-      };
-      server = await spawnServer(env);
-      clients = [];
-    });
-    afterEach(async () => {
-      for (const client of clients) await client.kill();
-      await server.kill();
-      rmSync(folder, { recursive: true });
-    });
-
-    const start = (device: string, ...more: string[]): Client => {
-      const where = ['--server', server.url, '--state', stateOf(device), '--longest-backoff', '0.5'];
-      const client = new Client(gen, [...where, ...more]);
-      clients.push(client);
-      return client;
-    };
-    const stateOf = (device: string) => join(folder, `${device}.db`);
-    const asNew = (name: string) => ['--user', name, '--password', `correct horse ${name}`, '--register'];
-    const asKnown = (name: string) => ['--user', name, '--password', `correct horse ${name}`];
-    /** What the device shows of a conversation. */
-    const shown = (device: string, conversation: string): [number, string][] => {
-      const db = new DatabaseSync(stateOf(device), { readOnly: true });
-      try {
-        const rows = db
-          .prepare('SELECT seq, text FROM message WHERE conversation = ? ORDER BY seq')
-          .all(conversation);
-        return rows.map(({ seq, text }) => [Number(seq), String(text)]);
-      } finally {
-        db.close();
-      }
-    };
-    const numbered = (texts: string[]): [number, string][] => texts.map((text, i) => [i + 1, text]);
-    const texts = (count: number, from = 1) => Array.from({ length: count }, (_, i) => `${from + i}`);
-    const toBob = (list: string[]) => list.map((text) => ({ to: 'bob', text, id: `id-${text}` }));
-    const sendAs = (account: Account, list: string[]) =>
-      streamAll(
-        chatStub(server.url),
-        list.map((message) => ({ friend: 'bob', message })),
-        account,
-      );
-
-    it('resumes where it was, and shows each message once, however often it is killed', async () => {
-      const ada = await register(server.url, 'ada');
-      const first = start('phone', ...asNew('bob'));
-      await first.caughtUp();
-      const all = texts(400);
-      const sending = (async () => {
-        for (let i = 0; i < all.length; i += 10) await sendAs(ada, all.slice(i, i + 10));
-      })();
-      let client = first;
-      for (let count = 20; count <= 300; count += 70) {
-        await client.until(() => shown('phone', 'ada:bob').length >= count);
-        await client.kill();
-        client = start('phone');
-        await client.caughtUp();
-      }
-      await sending;
-      await client.until(() => shown('phone', 'ada:bob').length >= all.length);
-      assert.deepEqual(shown('phone', 'ada:bob'), numbered(all));
-      await client.close();
-      const again = start('phone');
-      await again.caughtUp();
-      await again.close();
-      assert.ok(again.said.every(({ entry, gap }) => entry === undefined && gap === undefined));
-    });
-
-    it('knows what a new device is not told, and fetches it', async () => {
-      const ada = await register(server.url, 'ada');
-      await register(server.url, 'bob');
-      await sendAs(ada, texts(100));
-      const client = start('phone', ...asKnown('bob'));
-      await client.caughtUp();
-      assert.deepEqual(client.said.find(({ gap }) => gap)?.gap, {
-        conversation: 'ada:bob',
-        first: 1,
-        last: 99,
-      });
-      assert.deepEqual(shown('phone', 'ada:bob'), [[100, '100']]);
-      client.write({ fetch: 'ada:bob', first: 1, last: 99 });
-      await client.until((said) => said.some(({ fetched }) => fetched === 'ada:bob'));
-      assert.deepEqual(shown('phone', 'ada:bob'), numbered(texts(100)));
-    });
-
-    it('sends in order above the rate, beside another device of the same person, and shows its own once', async () => {
-      await register(server.url, 'bob');
-      const phone = start('phone', ...asNew('ada'));
-      await phone.caughtUp();
-      const desk = start('desk', ...asKnown('ada'));
-      await desk.caughtUp();
-      phone.write(...toBob(texts(1_000)));
-      await phone.answered(1_000);
-      await desk.until(() => shown('desk', 'ada:bob').length >= 1_000);
-      for (const device of ['phone', 'desk'])
-        assert.deepEqual(shown(device, 'ada:bob'), numbered(texts(1_000)));
-      await phone.kill();
-      const again = start('phone');
-      await again.caughtUp();
-      again.write(...toBob(texts(1_000)));
-      await again.answered(1_000);
-      assert.deepEqual(shown('phone', 'ada:bob'), numbered(texts(1_000)), 'the same ids again');
-    });
-
-    it('loses and repeats nothing, and keeps the order, while server and clients are killed', async () => {
-      const bob = start('bob', ...asNew('bob'));
-      let ada = start('ada', ...asNew('ada'));
-      await Promise.all([bob.caughtUp(), ada.caughtUp()]);
-      for (let round = 0; round < 2; round++) {
-        ada.write(...toBob(texts(200, round * 200 + 1)));
-        await ada.answered(20);
-        await server.kill();
-        if (round === 1) {
-          await ada.kill();
-          ada = start('ada');
-          // What it had not read is given again.
-          ada.write(...toBob(texts(200, round * 200 + 1)));
-        }
-        server = await spawnServer(env);
-        await ada.until(() => outbox('ada') === 0 && shown('ada', 'ada:bob').length >= (round + 1) * 200);
-      }
-      await bob.until(() => shown('bob', 'ada:bob').length >= 400);
-      for (const device of ['ada', 'bob']) assert.deepEqual(shown(device, 'ada:bob'), numbered(texts(400)));
-    });
-
-    it('begins anew in another epoch, and sends what had no answer', async () => {
-      await register(server.url, 'bob');
-      const ada = start('ada', ...asNew('ada'));
-      await ada.caughtUp();
-      ada.write(...toBob(texts(10)));
-      await ada.answered(10);
-      await server.terminate();
-      ada.write(...toBob(['11']));
-      await ada.until(() => outbox('ada') === 1);
-      const restored = spawnSync(process.execPath, ['scripts/restored.ts'], {
-        env: { ...process.env, ...env },
-      });
-      assert.equal(restored.status, 0, `${restored.stderr}`);
-      server = await spawnServer(env);
-      await ada.until((said) => said.some(({ opened }) => opened?.is_another));
-      await ada.answered(11);
-      assert.deepEqual(
-        ada.said.filter(({ gap }) => gap).map(({ gap }) => gap),
-        [{ conversation: 'ada:bob', first: 1, last: 9 }],
-      );
-      assert.deepEqual(shown('ada', 'ada:bob'), [
-        [10, '10'],
-        [11, '11'],
-      ]);
-    });
-
-    it('stops when another session of its device takes over, and when its login has ended', async () => {
-      const client = start('phone', ...asNew('ada'));
-      await client.caughtUp();
-      const { token, device } = secretsOf('phone');
-      const other = start('desk', ...asKnown('ada'));
-      await other.caughtUp();
-      const account = await register(server.url, 'eve');
-      await unary(sessionStub(server.url), 'Send', { friend: 'ada', text: 'x' }, account);
-      const rival = new Session(
-        sessionStub(server.url),
-        { token: await refreshed(token) },
-        { open: { device } },
-      );
-      await rival.caughtUp();
-      await client.until((said) => said.some(({ ended }) => ended === 'SESSION_REPLACED'));
-      await rival.end();
-      await logOut(secretsOf('desk').token);
-      await other.until((said) => said.some(({ ended }) => ended !== undefined));
-    });
-
-    const outbox = (device: string): number => {
-      const db = new DatabaseSync(stateOf(device), { readOnly: true });
-      try {
-        return Number(db.prepare('SELECT count(*) AS count FROM outbox').get()?.count);
-      } finally {
-        db.close();
-      }
-    };
-    const secretsOf = (device: string) => {
-      const db = new DatabaseSync(stateOf(device), { readOnly: true });
-      try {
-        const value = (name: string) =>
-          String(db.prepare('SELECT value FROM setting WHERE name = ?').get(name)?.value);
-        return { token: value('refresh_token'), device: value('device') };
-      } finally {
-        db.close();
-      }
-    };
-    const post = (path: string, body: object, token = '') =>
-      fetch(`${server.url}/auth/${path}`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
-        body: JSON.stringify(body),
-      });
-    const refreshed = async (refreshToken: string): Promise<string> => {
-      const answer = await post('refresh', { refresh_token: refreshToken });
-      return ((await answer.json()) as { access_token: string }).access_token;
-    };
-    const logOut = async (refreshToken: string) => {
-      assert.equal((await post('logout', {}, await refreshed(refreshToken))).status, 204);
-    };
-  });
+async function restored(dataDir: string): Promise<void> {
+  const env = { ...process.env, DATA_DIR: dataDir };
+  const child = spawn(process.execPath, ['scripts/restored.ts'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  assert.match(output, /new epoch/, errors);
 }

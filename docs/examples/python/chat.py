@@ -1,86 +1,106 @@
-"""
-A command line for people and programs. It reads a JSON object from each line, and writes what happens so:
+"""Chat on a command line. Reads lines on stdin and writes JSON lines on stdout.
 
-{"to": "bob", "text": "Hello"}, with an "id" if it is to be sent once, however often it is given
-{"read": "ada:bob", "seq": 7}
-{"fetch": "ada:bob", "first": 1, "last": 99}
-{"list": "ada:bob"}
-{"close": true}
+{"to": "bob", "text": "Hello", "id": "optional"}     sends; so does   bob: Hello
+{"fetch": "<conversation>", "first": 1, "last": 99}  shows the entries of a gap
+{"read": "<conversation>", "seq": 7}                 moves the read mark
+The end of stdin ends it, once every send has its answer.
 """
+
+from __future__ import annotations
 
 import argparse
 import json
+import os
+import queue
 import sys
 import threading
-import urllib.error
-import uuid
+import time
+from typing import Any
 
-import grpc
+from session_client import LONGEST, Event, SessionClient, session_pb2
 
-from account import Account, LoginOver
-from session_client import LONGEST_BACKOFF, SessionClient
-from state import State
-
-_writing = threading.Lock()
+out_lock = threading.Lock()
 
 
-def say(event: dict[str, object]) -> None:
-    with _writing:
-        print(json.dumps(event), flush=True)
+def show(events: list[Event]) -> None:
+    text = "".join(json.dumps(event) + "\n" for event in events).encode()
+    with out_lock:
+        while text:  # a pipe may take less than all
+            text = text[os.write(1, text):]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--server", default="http://127.0.0.1:8080")
-    parser.add_argument("--state", required=True, help="the file in which everything is kept")
-    parser.add_argument("--user", help="log in as this person; without, the login in the state goes on")
-    parser.add_argument("--password")
-    parser.add_argument("--register", action="store_true")
-    parser.add_argument(
-        "--longest-backoff", type=float, default=LONGEST_BACKOFF, help="seconds between two tries to connect"
-    )
-    options = parser.parse_args()
-    state = State(options.state)
-    account = Account(options.server, state)
-    try:
-        if options.user:
-            (account.register if options.register else account.login)(options.user, options.password)
-        account.token()
-    except (LoginOver, urllib.error.HTTPError) as error:
-        say({"ended": str(error)})
-        sys.exit(1)
-    except OSError:
-        # The server is away. The session waits for it.
-        pass
-    client = SessionClient(options.server, account, state, say, options.longest_backoff)
-    client.start()
-    for line in sys.stdin:
-        command = json.loads(line)
-        if "to" in command:
-            client.send(command["to"], command["text"], command.get("id") or str(uuid.uuid4()))
-        elif "read" in command:
-            client.mark_read(command["read"], command["seq"])
-        elif "fetch" in command:
-            fetch(client, command)
-        elif "list" in command:
-            messages = [
-                {"seq": seq, "sender": sender, "text": text}
-                for seq, sender, text in state.messages(command["list"])
-            ]
-            say({"list": messages})
-        elif "close" in command:
-            break
+def parse(line: str) -> dict[str, Any]:
+    if line.startswith("{"):
+        return json.loads(line)
+    to, colon, text = line.partition(":")
+    if not colon:
+        raise ValueError('write "bob: Hello", or JSON')
+    return {"to": to.strip(), "text": text.strip()}
+
+
+def take(client: SessionClient, lines: list[str]) -> None:
+    """Lines that are there together become one step on disk, and so one frame."""
+    sends: list[session_pb2.SendRequest] = []
+    for line in lines:
+        try:
+            command = parse(line)
+            if "to" in command:
+                request = session_pb2.SendRequest(friend=command["to"], text=command["text"],
+                                                  client_id=command.get("id", ""),
+                                                  client_time_ms=time.time_ns() // 1_000_000)
+                sends.append(client.checked(request))
+            elif "fetch" in command:
+                found = client.fetch(command["fetch"], command["first"], command["last"])
+                show([{"fetched": entry} for entry in found])
+            elif "read" in command:
+                client.read(command["read"], command["seq"])
+        except Exception as error:  # a line that is wrong ends nothing
+            show([{"error": {"line": line, "message": str(error)}}])
+    if sends:
+        client.send(sends)
+
+
+def read_stdin(client: SessionClient) -> None:
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def read() -> None:
+        for line in sys.stdin:
+            if line.strip():
+                lines.put(line.strip())
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    ended = False
+    while not ended:
+        ready = [lines.get()]
+        while not lines.empty():
+            ready.append(lines.get())
+        ended = None in ready
+        take(client, [line for line in ready if line is not None])
     client.close()
 
 
-def fetch(client: SessionClient, command: dict[str, object]) -> None:
+def main() -> None:
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--server", default="http://127.0.0.1:8080")
+    arguments.add_argument("--state", required=True, help="this device's file; one process at a time")
+    arguments.add_argument("--user", required=True)
+    arguments.add_argument("--password", required=True)
+    arguments.add_argument("--register", action="store_true", help="make the account first")
+    arguments.add_argument("--longest-backoff", type=float, default=LONGEST,
+                           help="seconds between two tries to connect")
+    given = arguments.parse_args()
+    client = SessionClient(given.server, given.state, given.user, given.password, register=given.register,
+                           on_events=show, longest_backoff=given.longest_backoff)
+    threading.Thread(target=read_stdin, args=(client,), daemon=True).start()
     try:
-        client.fetch(str(command["fetch"]), int(str(command["first"])), int(str(command["last"])))
-        say({"fetched": command["fetch"]})
-    except grpc.RpcError as error:
-        say({"not_fetched": str(error.code())})
+        why = client.run()
+    except KeyboardInterrupt:
+        why = "interrupted"
+    show([{"ended": {"why": why}}])
+    sys.stdout.flush()
+    os._exit(0 if why == "closed" else 1)  # threads of grpcio may still wait
 
 
 if __name__ == "__main__":
