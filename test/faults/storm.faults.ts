@@ -10,7 +10,7 @@ import { isGone, needs } from './world/engines.ts';
 import { type Counts, Pair } from './world/pair.ts';
 
 /** How long it lasts, seconds; the promise is about ten minutes (600). */
-const SECONDS = Number(process.env.STORM_SECONDS || 60);
+const SECONDS = Number(process.env.STORM_SECONDS || 41);
 const PAIRS = 20;
 const KILL_EVERY_MS = 20_000;
 const DOWN_MS = 1_000;
