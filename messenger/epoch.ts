@@ -1,4 +1,4 @@
-import type { MessageStore } from './ports.ts';
+import type { Arrival, MessageStore } from './ports.ts';
 
 /** What is asked of the store to find out whether a reader's place still holds. */
 export type EpochStore = Pick<MessageStore, 'epoch' | 'renewEpoch' | 'isBeyondJournal'>;
@@ -13,6 +13,11 @@ export interface EpochPlace {
 export interface Resumed {
   epoch: string;
   place: string | undefined;
+}
+
+/** Whether a device knows another epoch than the log's: then it is new. */
+export function isOfOtherEpoch(device: Pick<Arrival, 'epoch'>, epoch: string): boolean {
+  return device.epoch !== '' && device.epoch !== epoch;
 }
 
 const CURSOR = /^([\x21-\x2d\x2f-\x7e]{1,64})\.(.*)$/;

@@ -11,6 +11,10 @@ export class HeldAnswers {
   /** By conversation, ascending by seq. */
   readonly #held = new Map<string, Answer[]>();
 
+  get isEmpty(): boolean {
+    return this.#held.size === 0;
+  }
+
   add(answer: Answer): void {
     const { conversation, seq } = answer.sent;
     const held = this.#held.get(conversation) ?? [];

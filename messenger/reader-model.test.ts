@@ -109,7 +109,7 @@ class Model implements Sink, StreamAnswers {
       this.reached.set(conversation, seq);
     }
     for (const entry of entries) this.#sends.hasAnswered(entry);
-    for (const { conversation } of entries) this.#sends.told(conversation);
+    this.#sends.told(entries);
     this.#room -= entries.length;
     return this.#room > 0;
   }

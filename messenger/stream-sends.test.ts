@@ -99,10 +99,10 @@ describe('the sends of a stream', () => {
     other.sent(1);
     send('ada:bob', '4').refused(new ServiceError('UNAVAILABLE'));
     assert.deepEqual(told.splice(0), ['3 is 1', '4 in ada:bob: UNAVAILABLE']);
-    sends.told('ada:bob');
+    sends.told([{ conversation: 'ada:bob' }]);
     assert.deepEqual(told, []);
     state.past = 6;
-    sends.told('ada:bob');
+    sends.told([{ conversation: 'ada:bob' }]);
     assert.deepEqual(told.splice(0), ['1 is 7']);
     state.past = 8;
     sends.passed('ada:bob', 8);
@@ -120,7 +120,7 @@ describe('the sends of a stream', () => {
     await turn();
     assert.equal(hasRoom, false);
     state.past = 6;
-    sends.told('ada:bob');
+    sends.told([{ conversation: 'ada:bob' }]);
     await room;
     assert.deepEqual(told, ['7 is 7']);
     state.past = 0;

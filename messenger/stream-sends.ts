@@ -95,17 +95,15 @@ export class StreamSends implements SendListener<SendRequest> {
     return sender === this.#user && this.#forget(conversation, clientId);
   }
 
-  /** The stream has told more of this conversation. */
-  told(conversation: string): void {
-    for (const { request, sent } of this.#held.take(conversation, (one) => this.#mayAnswer(one))) {
-      this.#answers.sent(request, sent);
-      this.#window.answered();
-    }
+  /** The stream has told these entries: answers that waited for them may go. */
+  told(entries: readonly Pick<Entry, 'conversation'>[]): void {
+    if (this.#held.isEmpty) return;
+    for (const { conversation } of entries) this.#answer(conversation);
   }
 
   /** Everything of the conversation up to `seq` does not come by any more. */
   passed(conversation: string, seq: number): void {
-    this.told(conversation);
+    this.#answer(conversation);
     for (const [clientId, answeredSeq] of this.#answered.get(conversation) ?? []) {
       if (answeredSeq === NO_SEQ || answeredSeq > seq) return;
       this.#forget(conversation, clientId);
@@ -121,6 +119,14 @@ export class StreamSends implements SendListener<SendRequest> {
   /** Fulfils when nothing is on its way any more. */
   empty(): Promise<void> {
     return this.#window.empty();
+  }
+
+  /** Those that waited, and need not any more. */
+  #answer(conversation: string): void {
+    for (const { request, sent } of this.#held.take(conversation, (one) => this.#mayAnswer(one))) {
+      this.#answers.sent(request, sent);
+      this.#window.answered();
+    }
   }
 
   #mayAnswer({ conversation, seq }: Sent): boolean {

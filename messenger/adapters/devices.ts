@@ -1,17 +1,11 @@
 import { aheadBy } from '#common/clocks.ts';
 import { ServiceError } from '#common/errors.ts';
-import type { Arrival } from '../ports.ts';
 
 /** A device that is here is noted as seen after this long, ms: noting it each time would be a write for each opening. */
 const SEEN_STEP_MS = 3_600_000;
 
 export function isToBeSeen(seenAt: number, now: number): boolean {
   return Math.abs(aheadBy(now, seenAt)) > SEEN_STEP_MS;
-}
-
-/** Whether a device knows another epoch than the log's: then it is new. */
-export function isOfOtherEpoch(arrival: Pick<Arrival, 'epoch'>, epoch: string): boolean {
-  return arrival.epoch !== '' && arrival.epoch !== epoch;
 }
 
 /**

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { type Hosted, hostInWorker } from '#common/sqlite/host.ts';
+import { isOfOtherEpoch } from '../epoch.ts';
 import type { Arrival, MessageStore, OpenedDevice } from '../ports.ts';
-import { isOfOtherEpoch, isToBeSeen } from './devices.ts';
+import { isToBeSeen } from './devices.ts';
 import type { ReaderPort } from './sqlite/reader.ts';
 import type { WriterPort } from './sqlite/writer.ts';
 

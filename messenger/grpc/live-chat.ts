@@ -145,7 +145,7 @@ class ChatStream implements Listener, Sink, StreamAnswers, AcknowledgingStream, 
         this.#implicitAcks.writtenOut({ conversation, seq }, this.#options.steady()),
       );
     }
-    for (const { conversation } of entries) this.#sends.told(conversation);
+    this.#sends.told(entries);
     return this.#outbox.hasRoom;
   }
 

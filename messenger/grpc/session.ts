@@ -11,6 +11,7 @@ import {
 } from '#proto/chatterbox/v1/session.ts';
 import { Acknowledgements, type AcknowledgingStream } from '../acknowledgements.ts';
 import type { Cursors } from '../cursors.ts';
+import { isOfOtherEpoch } from '../epoch.ts';
 import type { Hub, Listener } from '../hub.ts';
 import type { LiveCall, LiveCalls } from '../live-calls.ts';
 import { type Gap, OpeningPlan } from '../opening.ts';
@@ -217,7 +218,7 @@ class Session implements Listener, Sink, StateSink, StreamAnswers, Acknowledging
 
   write(entries: Entry[]): boolean {
     for (const entry of entries) if (!this.#sends.hasAnswered(entry)) this.#frames.next().entry(entry);
-    for (const { conversation } of entries) this.#sends.told(conversation);
+    this.#sends.told(entries);
     return this.#frames.hasRoom;
   }
 
@@ -280,7 +281,7 @@ class Session implements Listener, Sink, StateSink, StreamAnswers, Acknowledging
     const arrival = { now, baseAt: now, maxDevices, openDevices: hub.devicesOf(user), epoch: asked.epoch };
     const opened = await store.openDevice(user, device, arrival, signal);
     if (this.#hasEnded) return;
-    const isAnew = asked.epoch !== '' && asked.epoch !== opened.epoch;
+    const isAnew = isOfOtherEpoch(asked, opened.epoch);
     const { revision, claims } = isAnew ? NOTHING_KNOWN : asked;
     this.#epoch = opened.epoch;
     const plan = new OpeningPlan(opened, claims);

@@ -22,7 +22,6 @@ export function missing(commands: readonly string[]): string[] {
   return commands.filter((command) => spawnSync('sh', ['-c', `command -v ${command}`], { env }).status !== 0);
 }
 
-/** Ours, with what we installed. */
-export function environment(): NodeJS.ProcessEnv {
+function environment(): NodeJS.ProcessEnv {
   return { ...process.env, PATH: [...installed, process.env.PATH].join(delimiter) };
 }

@@ -1,8 +1,9 @@
 import type { Mysql } from '#common/mysql/open.ts';
 import { type Sql, sql } from '#common/mysql/sql.ts';
 import type { Result, Tx } from '#common/mysql/transaction.ts';
+import { isOfOtherEpoch } from '../../epoch.ts';
 import type { Arrival, OpenedDevice, Position } from '../../ports.ts';
-import { devicesToForget, isOfOtherEpoch, isToBeSeen } from '../devices.ts';
+import { devicesToForget, isToBeSeen } from '../devices.ts';
 import { EPOCH, epochIn } from './epoch.ts';
 
 /** The part of the message store that knows the devices of each user. */

@@ -11,8 +11,9 @@ import {
   planCommit,
 } from '../../commit-plan.ts';
 import { conversationKey } from '../../conversation-id.ts';
+import { isOfOtherEpoch } from '../../epoch.ts';
 import type { Arrival, DeviceCursor, Draft, Marks, MessageStore, Outcome, Reached } from '../../ports.ts';
-import { devicesToForget, isOfOtherEpoch } from '../devices.ts';
+import { devicesToForget } from '../devices.ts';
 import { newEpoch } from '../epoch.ts';
 import { isSeq } from '../seq.ts';
 import { MIGRATIONS } from './schema.ts';
