@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { text } from 'node:stream/consumers';
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { type Chatterbox, startEmbedded } from '../../scripts/embedded.ts';
@@ -20,6 +17,7 @@ import {
   unary,
 } from '../outside/grpc.ts';
 import { type Account, register } from '../outside/http.ts';
+import { restored } from '../outside/restored.ts';
 import { spawnServer } from '../outside/system.ts';
 
 describe('a log that was restored from a backup', function () {
@@ -233,12 +231,4 @@ function readCursor(graph: string): unknown {
   } finally {
     db.close();
   }
-}
-
-/** What the command prints. */
-async function restored(dataDir: string): Promise<string> {
-  const env = { ...process.env, DATA_DIR: dataDir };
-  const child = spawn(process.execPath, ['scripts/restored.ts'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
-  return output + errors;
 }

@@ -5,12 +5,12 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { text } from 'node:stream/consumers';
 import { after, afterEach, before, beforeEach, describe, it } from 'mocha';
 import { PYTHON, python } from '../../scripts/compilers/python.ts';
 import { runIn } from '../../scripts/compilers/run-in.ts';
 import { conversationsStub, unary } from '../outside/grpc.ts';
 import { type Account, passwordOf, register } from '../outside/http.ts';
+import { restored } from '../outside/restored.ts';
 import { type ServerProcess, spawnServer } from '../outside/system.ts';
 
 const CONVERSATION = 'ada:bob';
@@ -212,7 +212,7 @@ else
       await from.until(() => from.of('sent').length === 5);
       await server.terminate();
       from.send('bob', numbered('later', 5));
-      await restored(join(folder, 'data'));
+      assert.match(await restored(join(folder, 'data')), /new epoch/);
       await startAgain();
       await from.until(() => from.of('sent').length === 10);
       const [before, now] = [from.of('opened')[0], from.of('opened').at(-1)];
@@ -306,11 +306,4 @@ class Chat {
 
 function numbered(name: string, count: number): string[] {
   return Array.from({ length: count }, (_, i) => `${name}${i + 1}`);
-}
-
-async function restored(dataDir: string): Promise<void> {
-  const env = { ...process.env, DATA_DIR: dataDir };
-  const child = spawn(process.execPath, ['scripts/restored.ts'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
-  assert.match(output, /new epoch/, errors);
 }

@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +12,7 @@ import { detailsOfEnd, nextAfter, toMs } from '../../docs/examples/session-error
 import { SessionState } from '../../docs/examples/session-state.ts';
 import { addressOf, sessionStub, unary } from '../outside/grpc.ts';
 import { type Account, call, register } from '../outside/http.ts';
+import { restored } from '../outside/restored.ts';
 import { type System, spawnServer } from '../outside/system.ts';
 import { onEverySystem } from '../outside/systems.ts';
 
@@ -309,8 +308,7 @@ describe('the example client of a server that is restored from a backup', () => 
     const mine = hers.client.send('kim', 'mine');
     rmSync(data, { recursive: true });
     cpSync(backup, data, { recursive: true });
-    const env = { ...process.env, DATA_DIR: data };
-    await once(spawn(process.execPath, ['scripts/restored.ts'], { env, stdio: 'ignore' }), 'close');
+    assert.match(await restored(data), /new epoch/);
     server = await start();
     const { seq } = await mine;
     assert.equal(seq, 3n, 'the place of one that was lost');
