@@ -84,8 +84,9 @@ export function accountSchema({ accountsUrl, dataDir }: Where): StoreSchema & As
 }
 
 /**
- * To be called after the accounts were restored from a backup, before a service runs on them: readers of the feeds that know more than there is now
- * begin anew. In a file nothing is to be done: its readers are of the same process, and look before anything is written.
+ * To be called after the accounts were restored from a backup, before a service runs on them: readers of the
+ * feeds that know more than there is now begin anew. In a file nothing is to be done: its readers are of the
+ * same process, and look before anything is written.
  */
 export async function accountsRestored({ accountsUrl }: Where): Promise<void> {
   if (accountsUrl === 'sqlite:') return;

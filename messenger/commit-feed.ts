@@ -45,9 +45,10 @@ export class CommitFeed {
   }
 
   /**
-   * Everything after `cursor`, in commit order, and then what comes, until aborted; of a conversation to which several batches of a page
-   * wrote, only where it is after them. A cursor that is not (or no longer) in the journal, or of another epoch, starts with a snapshot of all
-   * conversations; its pages have no cursor, and what comes meanwhile is kept for `reader`.
+   * Everything after `cursor`, in commit order, and then what comes, until aborted; of a conversation to
+   * which several batches of a page wrote, only where it is after them. A cursor that is not (or no longer)
+   * in the journal, or of another epoch, starts with a snapshot of all conversations; its pages have no
+   * cursor, and what comes meanwhile is kept for `reader`.
    */
   async *follow(cursor: string, signal: AbortSignal, reader?: string): AsyncGenerator<JournalPage> {
     const aborted = new Promise<void>((resolve) =>

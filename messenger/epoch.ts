@@ -28,8 +28,9 @@ export function formatCursor({ epoch, place }: EpochPlace): string {
 }
 
 /**
- * Where a reader that stopped at `cursor` goes on. A place beyond the end of the journal is a witness that the log has lost what followed, as
- * after a restore: it ends the present epoch, and `onRenewed` hears of it. A cursor of an earlier version names no epoch and counts as one of the present.
+ * Where a reader that stopped at `cursor` goes on. A place beyond the end of the journal is a witness that
+ * the log has lost what followed, as after a restore: it ends the present epoch, and `onRenewed` hears of it.
+ * A cursor of an earlier version names no epoch and counts as one of the present.
  */
 export async function resumeAt(
   cursor: string,

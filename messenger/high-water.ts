@@ -15,8 +15,8 @@ export interface HighWaterOptions {
 const EVERY_MS = 1_000;
 
 /**
- * How far the journal went, in a file beside the store: where the store is put back to an earlier state and the file is not, the next
- * start notices, and begins a new epoch.
+ * How far the journal went, in a file beside the store: where the store is put back to an earlier state and
+ * the file is not, the next start notices, and begins a new epoch.
  */
 export class HighWater implements AsyncDisposable {
   readonly #options: HighWaterOptions;

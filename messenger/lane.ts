@@ -10,7 +10,10 @@ export interface DraftListener {
   committed(outcome: Outcome): void;
   /** By what the store rejects with: after UNAVAILABLE it may be recorded. */
   failed(error: unknown): void;
-  /** Asked when the draft's turn comes: true where it must not be committed any more, because one before it failed. */
+  /**
+   * Asked when the draft's turn comes: true where it must not be committed any more, because one before it
+   * failed.
+   */
   isOvertaking?: (() => boolean) | undefined;
 }
 
@@ -78,7 +81,8 @@ export class Lane {
   }
 
   /**
-   * Commits a draft with others. Drafts are committed in the order of the calls; one that is overtaking by then fails with EARLIER_REFUSED.
+   * Commits a draft with others. Drafts are committed in the order of the calls; one that is overtaking by
+   * then fails with EARLIER_REFUSED.
    * @throws ServiceError OVERLOADED when too much is waiting.
    */
   submit(draft: Draft, listener: DraftListener): void {

@@ -93,8 +93,10 @@ export function messageSchema({ messagesUrl, dataDir }: Where): StoreSchema & As
 }
 
 /**
- * To be called after the messages were restored from a backup: begins a new epoch, and with it every client anew.
- * @throws FolderInUseError while a messenger runs on the file; Error when there is none, or the server does not answer.
+ * To be called after the messages were restored from a backup: begins a new epoch, and with it every client
+ * anew.
+ * @throws FolderInUseError while a messenger runs on the file; Error when there is none, or the server does
+ * not answer.
  */
 export async function messagesRestored({ messagesUrl, dataDir }: Where): Promise<void> {
   if (messagesUrl !== 'sqlite:') return renewMysqlEpoch(messagesUrl);

@@ -16,9 +16,10 @@ export function writePageToken(epoch: string, place: object): string {
 }
 
 /**
- * The place in a page token, checked by `parse` (which returns undefined for what it does not know); undefined for no token. A token of an
- * earlier version names no epoch.
- * @throws ServiceError INVALID_REQUEST for a token that is not one of ours, or is of another epoch than the log's.
+ * The place in a page token, checked by `parse` (which returns undefined for what it does not know);
+ * undefined for no token. A token of an earlier version names no epoch.
+ * @throws ServiceError INVALID_REQUEST for a token that is not one of ours, or is of another epoch than the
+ * log's.
  */
 export async function readPageToken<Place>(
   token: string,

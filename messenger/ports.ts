@@ -179,10 +179,11 @@ export interface MessageStore {
   heads(conversations: readonly string[]): Promise<Head[]>;
 
   /**
-   * Notes that the device is here, and tells every conversation of its user with what the device has acknowledged, in no order. Nothing
-   * here says that anything has arrived: only `saveCursors` does. A device that was never here takes the place of the user's longest unseen
-   * one that has no stream open, where there are `maxDevices` already; that one goes with its cursors, and is new when it comes back.
-   * Rejects with CONFLICT where every one of them has a stream open. A device that knows another epoch than the log's is
+   * Notes that the device is here, and tells every conversation of its user with what the device has
+   * acknowledged, in no order. Nothing here says that anything has arrived: only `saveCursors` does. A device
+   * that was never here takes the place of the user's longest unseen one that has no stream open, where there
+   * are `maxDevices` already; that one goes with its cursors, and is new when it comes back. Rejects with
+   * CONFLICT where every one of them has a stream open. A device that knows another epoch than the log's is
    * forgotten, and then added as one that was never here.
    */
   openDevice(user: string, device: string, arrival: Arrival): Promise<OpenedDevice>;
@@ -243,7 +244,9 @@ export interface MessageStore {
   /** Whether `cursor` is a place of a journal that went further than this one does. */
   isBeyondJournal(cursor: string): Promise<boolean>;
 
-  /** The epoch of the log, 1 to 64 visible ASCII characters. Places of another epoch say nothing in this one. */
+  /**
+   * The epoch of the log, 1 to 64 visible ASCII characters. Places of another epoch say nothing in this one.
+   */
   epoch(): Promise<string>;
 
   /** Begins a new epoch, unless `from` is not the present one any more. Fulfils with the present one. */
@@ -271,10 +274,11 @@ export interface News {
 /** A message store that other nodes write to as well. */
 export interface SharedLog {
   /**
-   * What other nodes have committed since the last call, or since the store was opened. In no order, and some of it perhaps again; a batch
-   * whose COMMIT took effect late comes late, but comes. Undefined where some of it is forgotten already: then nothing is known for
-   * certain of what this node missed. So it is too where the log has begun a new epoch, and where the journal ends before what this node knows
-   * of it, which begins one. Two queries, whatever has happened.
+   * What other nodes have committed since the last call, or since the store was opened. In no order, and some
+   * of it perhaps again; a batch whose COMMIT took effect late comes late, but comes. Undefined where some of
+   * it is forgotten already: then nothing is known for certain of what this node missed. So it is too where
+   * the log has begun a new epoch, and where the journal ends before what this node knows of it, which begins
+   * one. Two queries, whatever has happened.
    */
   news(): Promise<News | undefined>;
 }

@@ -48,7 +48,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.constant<Step>({ kind: 'answer' }),
 );
 
-/** A log, a stream that reads it and sends to it, and the device behind it, all of whose reads and commits end when they are told to. */
+/**
+ * A log, a stream that reads it and sends to it, and the device behind it, all of whose reads and commits end
+ * when they are told to.
+ */
 class Model implements Sink, StreamAnswers {
   readonly reader = new Reader({ entries: (ranges, max) => this.#read(ranges, max) }, this);
   readonly log = new Map<string, Entry[]>(CONVERSATIONS.map((conversation) => [conversation, []]));
@@ -163,7 +166,9 @@ class Model implements Sink, StreamAnswers {
     this.#sends.send({ user: '', friend: '', conversation, ...content });
   }
 
-  /** Commits what it is given when the test says so; the stream hears of the entry, and then of its answer. */
+  /**
+   * Commits what it is given when the test says so; the stream hears of the entry, and then of its answer.
+   */
   #sender(): Sender {
     const commit = ({ conversation, clientId }: Draft, answer: SendAnswer) =>
       void this.#commits.push(() => {

@@ -37,7 +37,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant('turns' as const), count: fc.integer({ min: 1, max: 20 }) }),
 );
 
-/** One stream of Ada's over the real rate, window and lane, and a client that sends again as docs/protocol.md says. */
+/**
+ * One stream of Ada's over the real rate, window and lane, and a client that sends again as docs/protocol.md
+ * says.
+ */
 class Model {
   readonly logs = new Map<string, string[]>(FRIENDS.map((friend) => [friend, []]));
   readonly given = new Map<string, string[]>(FRIENDS.map((friend) => [friend, []]));

@@ -5,9 +5,9 @@ import type { SendRequest } from './send.ts';
 const FOR_NOW = ['UNAVAILABLE', 'RESOURCE_EXHAUSTED'];
 
 /**
- * Keeps the sends of one stream in their order after a refusal, where the client counts its attempts (see SessionRequest.attempt): once one
- * is refused for now, those of its attempt and lower ones that came after it are refused too, until a higher attempt begins. Sends of
- * attempt 0 stand for themselves.
+ * Keeps the sends of one stream in their order after a refusal, where the client counts its attempts (see
+ * SessionRequest.attempt): once one is refused for now, those of its attempt and lower ones that came after
+ * it are refused too, until a higher attempt begins. Sends of attempt 0 stand for themselves.
  */
 export class SendOrder {
   /** Of this attempt and those below it no send is taken any more. */

@@ -134,7 +134,10 @@ export async function startMessenger(
   };
 }
 
-/** A reader of the commits may be the witness that the log was put back to an earlier state: then all streams are to begin anew. */
+/**
+ * A reader of the commits may be the witness that the log was put back to an earlier state: then all streams
+ * are to begin anew.
+ */
 function commitFeed(store: MessageStore, clocks: WatchedClocks, liveCalls: LiveCalls, log: Log): CommitFeed {
   const onRenewed = () => {
     log.warn('a reader knows more commits than the log holds, as after a restore: the log has a new epoch');

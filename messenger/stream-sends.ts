@@ -14,7 +14,10 @@ export interface StreamAnswers {
   isPast(conversation: string, seq: number): boolean;
   /** The conversation goes up to there: the stream reads on, and `told` will say so. */
   announce(head: Head): boolean;
-  /** Comes after everything before the entry in its conversation was told, so that its seq may be acknowledged. */
+  /**
+   * Comes after everything before the entry in its conversation was told, so that its seq may be
+   * acknowledged.
+   */
   sent(request: SendRequest, sent: Sent): void;
   /** `conversation`: the one that was meant, empty where none was. */
   refused(request: SendRequest, conversation: string, error: ServiceError): void;
@@ -24,8 +27,8 @@ export interface StreamAnswers {
 const NO_SEQ = 0;
 
 /**
- * The sends of a stream that also receives: rated, in their order, answered when what lies before them was told, and known again when their
- * entries come by.
+ * The sends of a stream that also receives: rated, in their order, answered when what lies before them was
+ * told, and known again when their entries come by.
  */
 export class StreamSends implements SendListener<SendRequest> {
   readonly #user: string;
@@ -110,7 +113,9 @@ export class StreamSends implements SendListener<SendRequest> {
     }
   }
 
-  /** The stream tells nothing any more: what would have to wait has no answer, and its client sends it again. */
+  /**
+   * The stream tells nothing any more: what would have to wait has no answer, and its client sends it again.
+   */
   end(): void {
     this.#isEnding = true;
     for (let left = this.#held.drop(); left > 0; left--) this.#window.answered();

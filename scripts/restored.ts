@@ -7,8 +7,9 @@ import { messagesRestored } from '../messenger/service.ts';
 import { runTransfer } from './transfer/run.ts';
 
 /**
- * `npm run restored`: the last step of every restore from a backup, with the settings of the services and before they start. The log gets a new epoch, so that clients
- * that know more than it holds begin anew instead of taking new messages for old ones.
+ * `npm run restored`: the last step of every restore from a backup, with the settings of the services and
+ * before they start. The log gets a new epoch, so that clients that know more than it holds begin anew
+ * instead of taking new messages for old ones.
  */
 await runTransfer('Usage: npm run restored', async () => {
   parseArgs();

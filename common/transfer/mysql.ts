@@ -16,8 +16,8 @@ const ROWS_AT_ONCE = 1_000;
 const PART = '';
 
 /**
- * The part of a MySQL database that one service owns, with its schema at the newest step. `finishing`: what is done in the database where an
- * import is finished. @throws like `migrateMysql`.
+ * The part of a MySQL database that one service owns, with its schema at the newest step. `finishing`: what
+ * is done in the database where an import is finished. @throws like `migrateMysql`.
  */
 export async function openMysqlTransfer(
   url: string,

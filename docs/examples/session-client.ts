@@ -18,8 +18,8 @@ export interface SessionClientOptions {
   /** `host:port` of the gateway. */
   address: string;
   /**
-   * A valid access token; asked for at each connection. `wasRefused`: the last one was refused, so refresh it. Undefined when the login
-   * is over. Where it rejects it is asked for again later.
+   * A valid access token; asked for at each connection. `wasRefused`: the last one was refused, so refresh
+   * it. Undefined when the login is over. Where it rejects it is asked for again later.
    */
   token(wasRefused: boolean): string | undefined | Promise<string | undefined>;
   /** Any stable name of this device. */
@@ -28,18 +28,30 @@ export interface SessionClientOptions {
   longestBackoffMs?: number;
   /** What an earlier client of this device has kept. Default: nothing, as on a new device. */
   state?: SessionState;
-  /** Keeps the state durably; what it covers is acknowledged after that. Called a few times a second, while things come. */
+  /**
+   * Keeps the state durably; what it covers is acknowledged after that. Called a few times a second, while
+   * things come.
+   */
   save?(state: SessionState): void | Promise<void>;
-  /** New entries, each once, ascending in its conversation. What the promise fulfils on is acknowledged. It must not wait for `send`. */
+  /**
+   * New entries, each once, ascending in its conversation. What the promise fulfils on is acknowledged. It
+   * must not wait for `send`.
+   */
   onEntries(entries: Entry[]): void | Promise<void>;
   onMarks?(marks: Marks[]): void;
   /** Entries that were left out because there were too many: fetch them with ListEntries when somebody wants to see them. */
   onGaps?(gaps: Gap[]): void;
   /** `listInbox`: there are conversations of which nothing was told; ListConversations shows them. */
   onCaughtUp?(listInbox: boolean): void;
-  /** The server has another log than before, restored or imported: keep the state and drop what was shown, in one step. */
+  /**
+   * The server has another log than before, restored or imported: keep the state and drop what was shown, in
+   * one step.
+   */
   onAnotherLog?(state: SessionState): void | Promise<void>;
-  /** The session is over for good: another one of this device, the login has ended, or a mistake in the client. */
+  /**
+   * The session is over for good: another one of this device, the login has ended, or a mistake in the
+   * client.
+   */
   onEnd?(status: StatusObject): void;
   log?(line: string): void;
 }
@@ -53,15 +65,16 @@ const ACK_DELAY_MS = 100;
 const READ_AGAIN_MS = 500;
 const FIRST_BACKOFF_MS = 100;
 const LONGEST_BACKOFF_MS = 10_000;
-/** A session that has lived for so long has not failed, however it ends. */
+/** A session that lasts this long after `caught_up` resets the back-off. */
 const STEADY_MS = 10_000;
 
 type Call = ClientDuplexStream<SessionRequest, SessionResponse>;
 
 /**
- * One device's live connection, kept up until it is closed: reconnects with backoff, resumes, sends again with the same client id
- * what was not answered, in its order, sends together what is ready together, and stops writing while the server does not read.
- * Sends without an answer are the app's to keep: after a restart it gives them again, in their order and with their client ids.
+ * One device's live connection, kept up until it is closed: reconnects with backoff, resumes, sends again
+ * with the same client id what was not answered, in its order, sends together what is ready together, and
+ * stops writing while the server does not read. Sends without an answer are the app's to keep: after a
+ * restart it gives them again, in their order and with their client ids.
  */
 export class SessionClient {
   readonly state: SessionState;
@@ -211,7 +224,10 @@ export class SessionClient {
     this.#sends.begin();
   }
 
-  /** The parts of a frame, in the order that protocol.md gives. A promise only where the app asks to be waited for. */
+  /**
+   * The parts of a frame, in the order that protocol.md gives. A promise only where the app asks to be waited
+   * for.
+   */
   #take(frame: SessionResponse): Promise<void> | undefined {
     if (this.#isOpened) return this.#takeNews(frame);
     this.#isOpened = true;
@@ -251,7 +267,8 @@ export class SessionClient {
     // A repeat too is acknowledged: the server does not know that it has arrived.
     for (const { conversation, seq } of entries) this.#arrive(conversation, seq);
     for (const result of results) {
-      // Everything before it has come. A server of before the attempts counts none, and does not promise that.
+      // Everything before it has come. A server of before the attempts counts none, and does not promise
+      // that.
       if (result.sent !== undefined && result.attempt > 0n)
         this.#arrive(result.conversation, result.sent.seq);
       this.#sends.answer(result);

@@ -9,11 +9,14 @@ export const OVERHEAD_BYTES = 320;
 const MAX_TEXT_UNITS = 16_000;
 const MAX_NAME = 64;
 const AGAIN_MS = 500;
-/** After a refusal so many are under way at most: the next one would refuse them all. */
+/** The most sends in flight after a refusal: the next refusal refuses all of them. */
 const UNDER_WAY = 200;
 const LONGEST_MS = 10_000;
 
-/** The sends that have no answer yet, across connections: each goes again, in its order and under its id, until it has one. */
+/**
+ * The sends that have no answer yet, across connections: each goes again, in its order and under its id,
+ * until it has one.
+ */
 export class Sends {
   /** In their order. */
   readonly #unanswered = new Map<string, Unanswered>();
@@ -104,7 +107,10 @@ export class Sends {
     this.#unsent = [];
   }
 
-  /** What would end the session rather than be refused alone, as it fits into no frame; and what its answer could not name. */
+  /**
+   * What would end the session rather than be refused alone, as it fits into no frame; and what its answer
+   * could not name.
+   */
   #refusalOf(friend: string, text: string, clientId: string): RefusedError | undefined {
     if (this.#unanswered.has(clientId))
       return new RefusedError(status.ALREADY_EXISTS, 'This id is on its way.', 'CLIENT_ID_REUSED');
@@ -127,7 +133,10 @@ export class Sends {
     return unanswered;
   }
 
-  /** One is refused for now, and all that follow wait with it. Perhaps it was committed; under its id it is safe to ask. */
+  /**
+   * One is refused for now, and all that follow wait with it. Perhaps it was committed; under its id it is
+   * safe to ask.
+   */
   #beginAttempt(retryMs: number): void {
     if (this.#pause !== undefined) return;
     this.#attempt++;
@@ -146,7 +155,10 @@ export class Sends {
   }
 }
 
-/** A UUIDv7 (RFC 9562): the server's index wants ids that grow with time. Node's pool of random bytes makes it ten times as fast as a library. */
+/**
+ * A UUIDv7 (RFC 9562): the server's index wants ids that grow with time. Node's pool of random bytes makes it
+ * ten times as fast as a library.
+ */
 function uuidv7(): string {
   const time = Date.now().toString(16).padStart(12, '0');
   return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;

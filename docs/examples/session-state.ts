@@ -2,8 +2,8 @@ import type { Entry, Marks } from '#proto/chatterbox/v1/entries.ts';
 import type { Gap, Position } from '#proto/chatterbox/v1/session.ts';
 
 /**
- * What one device of one account keeps, so that its next session goes on where this one was. An app keeps it durably together with
- * the entries; one that loses it takes a new device name.
+ * What one device of one account keeps, so that its next session goes on where this one was. An app keeps it
+ * durably together with the entries; one that loses it takes a new device name.
  */
 export class SessionState {
   /** Of the log; empty before the first session. */

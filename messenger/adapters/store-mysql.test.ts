@@ -364,7 +364,7 @@ function withServer(server: string): void {
         assert.equal(numbers.length, 3, 'the node took a new number, for the old one may be another’s');
       });
 
-    it('hears of a new epoch that somebody else has begun', async () => {
+    it('hears of a new epoch that another process has begun', async () => {
       await using database = await newDatabase();
       await using store = await open(database.url);
       await renewMysqlEpoch(database.url);

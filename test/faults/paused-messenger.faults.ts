@@ -72,8 +72,8 @@ describe('a messenger that stands still in the middle of a transaction', functio
   });
 
   /**
-   * Pauses it, again and again, until that was in the middle of a transaction. Now and then with other connections: the gateway may have moved all of
-   * them to the other messenger, which looked better by then.
+   * Pauses it, again and again, until that was in the middle of a transaction. Now and then with other
+   * connections: the gateway may have moved all of them to the other messenger, which looked better by then.
    */
   async function pauseHoldingLocks(connectAnew: () => Promise<void>): Promise<void> {
     const admin = await adminOf(engine);

@@ -57,7 +57,10 @@ describe('a log that was restored from a backup', function () {
   const open = (opening: object = {}, more: object = {}) =>
     new Session(sessionStub(url()), bob, { open: { device: 'phone', ...opening }, ...more });
 
-  /** Bob's phone has a1 to a5 by the time of the backup, and a1 to a10 when the machine is lost. Fulfils with the epoch. */
+  /**
+   * Bob's phone has a1 to a5 by the time of the backup, and a1 to a10 when the machine is lost. Fulfils with
+   * the epoch.
+   */
   async function liveAndLose(): Promise<string> {
     await start();
     [ada, bob] = await Promise.all([register(url(), 'ada'), register(url(), 'bob')]);

@@ -6,9 +6,10 @@ import { lastSeqOf, lockFeed, moveFeed } from './feed.ts';
 const LOST = 1_000_000_000;
 
 /**
- * Numbers the feeds on from far behind what was given after the backup, so that a reader that had more of them misses nothing of what comes. A reader of
- * the revocations is to begin anew, for sessions that have ended since the backup are there again: its place counts as
- * forgotten. One that begins then reaches the end by a revocation of no session.
+ * Numbers the feeds on from far behind what was given after the backup, so that a reader that had more of
+ * them misses nothing of what comes. A reader of the revocations is to begin anew, for sessions that have
+ * ended since the backup are there again: its place counts as forgotten. One that begins then reaches the end
+ * by a revocation of no session.
  */
 export async function raiseFeeds(url: string): Promise<void> {
   await using mysql = new Mysql({ url, connections: 1 });

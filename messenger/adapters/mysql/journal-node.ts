@@ -23,7 +23,9 @@ export class JournalNode {
   #lastBatch = 0;
   #usedAt = 0;
   #askedAt = 0;
-  /** The numbers that this process had, now or before, each with the last batch that is certain to be written. */
+  /**
+   * The numbers that this process had, now or before, each with the last batch that is certain to be written.
+   */
   readonly #written = new Map<number, number>();
 
   constructor(mysql: Mysql) {
@@ -40,7 +42,10 @@ export class JournalNode {
     return this.#written;
   }
 
-  /** Takes another number for the next batch, and disowns the former ones: in the log of another epoch they may be those of others. */
+  /**
+   * Takes another number for the next batch, and disowns the former ones: in the log of another epoch they
+   * may be those of others.
+   */
   renumber(): void {
     this.#node = 0;
     this.#written.clear();

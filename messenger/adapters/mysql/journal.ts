@@ -171,7 +171,10 @@ export const JOURNAL_NODES = sql`
     GREATEST(n.pruned, COALESCE((SELECT MAX(j.batch) FROM journal j WHERE j.node = n.node), 0)) AS last
   FROM journal_node n ORDER BY n.node`;
 
-/** Whether a place names a batch or a node after the last one: nodes are numbered without holes, and the first ones retire first. */
+/**
+ * Whether a place names a batch or a node after the last one: nodes are numbered without holes, and the first
+ * ones retire first.
+ */
 export function goesBeyond({ before, batchOf }: Place, nodes: readonly NodeRow[]): boolean {
   if (before > lastOf(nodes)) return true;
   const ends = new Map(nodes.map(({ node, last }) => [node, last]));

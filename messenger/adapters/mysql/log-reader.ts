@@ -9,7 +9,7 @@ import { type Probe, searchNewestAt } from '../newest-at.ts';
 const ENTRIES_AT_ONCE = 128;
 const RANGES_AT_ONCE = 8;
 const ENTRIES_OF_EACH = 32;
-/** Where many conversations are asked for, a statement has so many places. */
+/** The most places in one statement. */
 const PROBES_AT_ONCE = 500;
 
 /** The part of the message store that reads the logs. */

@@ -30,7 +30,10 @@ export class OtherNodes implements SharedLog {
   /** What was read and not told yet: a later page may fail. */
   #untold: News = { commits: [], marks: [] };
 
-  /** `steady`: ms that only grow, see common/clocks.ts. `onEpoch` hears that what was remembered of the log does not hold any more. */
+  /**
+   * `steady`: ms that only grow, see common/clocks.ts. `onEpoch` hears that what was remembered of the log
+   * does not hold any more.
+   */
   constructor(mysql: Mysql, own: readonly JournalNode[], steady: () => number, onEpoch: () => void) {
     this.#mysql = mysql;
     this.#own = own;

@@ -73,9 +73,10 @@ export interface SessionRequest {
   /** In an opening frame: another one with positions follows before the session begins. */
   morePositions: boolean;
   /**
-   * Keeps the order of `sends` after a refusal, where it is greater than 0 (to 2^53 - 1). Once a send of an attempt is refused with
-   * UNAVAILABLE or RESOURCE_EXHAUSTED, every later one of the same or a lower attempt is refused too (ABORTED, EARLIER_REFUSED). A client
-   * then raises the number, and sends everything that has no answer again with it, in its order.
+   * Keeps the order of `sends` after a refusal, where it is greater than 0 (to 2^53 - 1). Once a send of an
+   * attempt is refused with UNAVAILABLE or RESOURCE_EXHAUSTED, every later one of the same or a lower attempt
+   * is refused too (ABORTED, EARLIER_REFUSED). A client then raises the number, and sends everything that has
+   * no answer again with it, in its order.
    */
   attempt: bigint;
 }
@@ -89,9 +90,9 @@ export interface Open {
   /** The greatest revision that this device has seen in marks of its own user; 0 for none. */
   revision: bigint;
   /**
-   * The epoch of the log that this device's positions and revisions are from, as `Opened.epoch` gave it, 1 to 64 characters; empty for
-   * none. Where it is another one than the server's, the device begins anew: its positions and revision are not used, nor are `acks` and
-   * `reads` of the same frame.
+   * The epoch of the log that this device's positions and revisions are from, as `Opened.epoch` gave it, 1 to
+   * 64 characters; empty for none. Where it is another one than the server's, the device begins anew: its
+   * positions and revision are not used, nor are `acks` and `reads` of the same frame.
    */
   epoch: string;
 }
@@ -99,8 +100,8 @@ export interface Open {
 /** The session has begun. */
 export interface Opened {
   /**
-   * The epoch of the log. It changes when the server's log is another one, as after a restore from a backup: what was known of
-   * the former one, positions, revisions and marks among it, does not hold in this one.
+   * The epoch of the log. It changes when the server's log is another one, as after a restore from a backup:
+   * what was known of the former one, positions, revisions and marks among it, does not hold in this one.
    */
   epoch: string;
 }
@@ -125,8 +126,8 @@ export interface Ping {
 /** One frame from the server. Entries of one conversation come in ascending order within and across frames. */
 export interface SessionResponse {
   /**
-   * What became of sends, each named by its client id. One that was sent comes after all entries before it in its conversation, or in
-   * their frame.
+   * What became of sends, each named by its client id. One that was sent comes after all entries before it in
+   * its conversation, or in their frame.
    */
   results: SendResult[];
   /** New or missed entries. Never those that this session sent itself. */
