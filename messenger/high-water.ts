@@ -1,6 +1,6 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '#common/log.ts';
+import { Repeating } from '#common/repeating.ts';
 import { type EpochStore, formatCursor, resumeAt } from './epoch.ts';
 import type { MessageStore } from './ports.ts';
 
@@ -20,13 +20,14 @@ const EVERY_MS = 1_000;
  */
 export class HighWater implements AsyncDisposable {
   readonly #options: HighWaterOptions;
-  readonly #stop = new AbortController();
-  #running: Promise<void> | undefined;
+  readonly #noting: Repeating;
+  #isFollowing = false;
   #written = '';
   #isTroubled = false;
 
   constructor(options: HighWaterOptions) {
     this.#options = options;
+    this.#noting = new Repeating(options.everyMs ?? EVERY_MS, () => this.#note());
   }
 
   /** Before anything is written to the store. A file that cannot be read says nothing. */
@@ -41,17 +42,8 @@ export class HighWater implements AsyncDisposable {
 
   /** Follows the journal from now on. */
   start(): void {
-    this.#running ??= this.#run();
-  }
-
-  async #run(): Promise<void> {
-    const { everyMs = EVERY_MS } = this.#options;
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      await this.#note();
-      await delay(everyMs, undefined, { signal, ref: false }).catch(() => {});
-    }
-    await this.#note();
+    this.#isFollowing = true;
+    this.#noting.start();
   }
 
   /** Replaces the file as a whole. It is not synced: an older one is a witness too. */
@@ -74,7 +66,7 @@ export class HighWater implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
-    await this.#running;
+    await this.#noting[Symbol.asyncDispose]();
+    if (this.#isFollowing) await this.#note();
   }
 }

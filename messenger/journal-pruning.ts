@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '#common/log.ts';
+import { Repeating } from '#common/repeating.ts';
 import type { MessageStore } from './ports.ts';
 
 export interface JournalPruningOptions {
@@ -14,26 +14,19 @@ const EVERY_MS = 60_000;
 /** Forgets now and then what nobody needs of the journal any more. With several messengers on one store each of them does, which does no harm. */
 export class JournalPruning implements AsyncDisposable {
   readonly #options: JournalPruningOptions;
-  readonly #stop = new AbortController();
-  #running: Promise<void> | undefined;
+  readonly #pruning: Repeating;
   #isTroubled = false;
 
   constructor(options: JournalPruningOptions) {
     this.#options = options;
+    this.#pruning = new Repeating(options.everyMs ?? EVERY_MS, async (signal) => {
+      while (!signal.aborted && (await this.#prune()));
+    });
   }
 
   /** Once the store is open. */
   start(): void {
-    this.#running ??= this.#run();
-  }
-
-  async #run(): Promise<void> {
-    const { everyMs = EVERY_MS } = this.#options;
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      while (!signal.aborted && (await this.#prune()));
-      await delay(everyMs, undefined, { signal, ref: false }).catch(() => {});
-    }
+    this.#pruning.start();
   }
 
   /** Whether there is more. Between two steps commits have their turn. */
@@ -50,8 +43,7 @@ export class JournalPruning implements AsyncDisposable {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
-    await this.#running;
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#pruning[Symbol.asyncDispose]();
   }
 }

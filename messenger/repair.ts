@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '#common/log.ts';
+import { Repeating } from '#common/repeating.ts';
 import type { Hub } from './hub.ts';
 import type { SharedLog } from './ports.ts';
 
@@ -22,8 +22,7 @@ const EVERY_MS = 1_000;
  */
 export class Repair implements AsyncDisposable {
   readonly #options: RepairOptions;
-  readonly #stop = new AbortController();
-  #running: Promise<void> | undefined;
+  readonly #looking = new Repeating(EVERY_MS, () => this.#look());
   #repaired = 0;
   #isTroubled = false;
 
@@ -33,20 +32,12 @@ export class Repair implements AsyncDisposable {
 
   /** Once the store is open. */
   start(): void {
-    this.#running ??= this.#run();
+    this.#looking.start();
   }
 
   /** For how many streams news came this way first. */
   get repaired(): number {
     return this.#repaired;
-  }
-
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      await this.#look();
-      await delay(EVERY_MS, undefined, { signal, ref: false }).catch(() => {});
-    }
   }
 
   async #look(): Promise<void> {
@@ -66,8 +57,7 @@ export class Repair implements AsyncDisposable {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
-    await this.#running;
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#looking[Symbol.asyncDispose]();
   }
 }
