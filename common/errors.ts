@@ -10,6 +10,7 @@ export const REASONS = {
   NOT_PERMITTED: { code: 'PERMISSION_DENIED', http: 403, title: 'That is not permitted.' },
   NOT_FOUND: { code: 'NOT_FOUND', http: 404, title: 'There is no such thing here.' },
   METHOD_NOT_ALLOWED: { code: 'UNIMPLEMENTED', http: 405, title: 'The method is not allowed here.' },
+  REQUEST_TIMEOUT: { code: 'DEADLINE_EXCEEDED', http: 408, title: 'The request did not arrive in time.' },
   ALREADY_EXISTS: { code: 'ALREADY_EXISTS', http: 409, title: 'It already exists.' },
   CLIENT_ID_REUSED: {
     code: 'ALREADY_EXISTS',

@@ -22,12 +22,17 @@ export function readServiceSecret(reader: ConfigReader, dataDir: string): string
   return '';
 }
 
-/** @throws ServiceError NOT_PERMITTED unless `presented` is the secret; compares in constant time. */
-export function requireServiceSecret(presented: unknown, secret: string): void {
-  const given = Buffer.from(typeof presented === 'string' ? presented : '');
+/** Whether `presented` is the secret; compares in constant time. */
+export function isServiceSecret(presented: unknown, secret: string): boolean {
+  if (typeof presented !== 'string') return false;
+  const given = Buffer.from(presented);
   const wanted = Buffer.from(secret);
-  if (given.length !== wanted.length || !timingSafeEqual(given, wanted))
-    throw new ServiceError('NOT_PERMITTED');
+  return given.length === wanted.length && timingSafeEqual(given, wanted);
+}
+
+/** @throws ServiceError NOT_PERMITTED unless `presented` is the secret. */
+export function requireServiceSecret(presented: unknown, secret: string): void {
+  if (!isServiceSecret(presented, secret)) throw new ServiceError('NOT_PERMITTED');
 }
 
 /** Several services may start at once: the first link wins, and everybody reads what it made. */

@@ -40,7 +40,13 @@ export const SETTINGS = {
     'After about this long a stream is told to reconnect; messengers and authenticators need the same.',
   CHATTERBOX_REFLECTION: 'on or off: whether grpcurl may list and describe.',
   CHATTERBOX_CORS_ORIGINS: 'Origins of web pages that may call us, separated by commas.',
-  CHATTERBOX_TRUST_PROXY: 'Addresses of proxies in front whose X-Forwarded-For is believed.',
+  CHATTERBOX_TRUST_PROXY: 'Addresses of proxies in front whose X-Forwarded-For, or Forwarded, is believed.',
+  CHATTERBOX_PROXY_PROTOCOL:
+    'Addresses of proxies in front that begin each connection with a PROXY header, version 2.',
+  CHATTERBOX_CONNECTIONS_PER_ADDRESS: 'Connections that one address may have open; IPv6 counts by /64.',
+  CHATTERBOX_UNDECIDED_PER_ADDRESS: 'Of these, how many may not have said yet which protocol they speak.',
+  CHATTERBOX_REQUESTS_PER_ADDRESS: 'Requests over HTTP that one address may have in flight.',
+  CHATTERBOX_CALLS_PER_ADDRESS: 'gRPC calls, streams among them, that one address may have open.',
   CHATTERBOX_ADMIN_HOST: 'The address that the admin port is opened on.',
   CHATTERBOX_ADMIN_PORT:
     'The port of `/metrics` (Prometheus), `/healthz` and `/readyz` of this process; 0 is off.',

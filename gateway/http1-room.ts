@@ -12,9 +12,11 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { ServiceError } from '#common/errors.ts';
 import { bareProblem } from './http/bare-problem.ts';
+import { PacedConnection } from './http/paced-connection.ts';
 import type { Limits } from './limits.ts';
 
 export interface Http1Room {
+  /** A client's connection, or one inside this process that carries one request. */
   enter(connection: Duplex): void;
   /** Ends idle connections, and the others with their next answer; cuts after the grace. */
   stop(): Promise<void>;
@@ -25,14 +27,14 @@ export async function openHttp1Room(app: RequestListener, limits: Limits): Promi
   const server = createServer(
     {
       headersTimeout: limits.undecidedMs,
-      requestTimeout: 30_000,
+      requestTimeout: limits.undecidedMs + limits.bodyMs,
       keepAliveTimeout: 65_000,
       connectionsCheckingInterval: 1_000,
       maxHeaderSize: limits.headerBytes,
       // Without strictness two servers may disagree where a request ends.
       insecureHTTPParser: false,
     },
-    app,
+    inTurn(app),
   );
   server.maxHeadersCount = limits.headerPairs;
   answerWhatIsNoRequest(server);
@@ -56,6 +58,15 @@ export async function openHttp1Room(app: RequestListener, limits: Limits): Promi
       await Promise.all([...open].map((connection) => connection.destroyed || once(connection, 'close')));
       clearTimeout(cut);
     },
+  };
+}
+
+/** The answers of a connection one after the other. */
+function inTurn(app: RequestListener): RequestListener {
+  return (request, response) => {
+    const { socket } = request as { socket: Duplex };
+    if (socket instanceof PacedConnection) socket.answer(request, response, () => app(request, response));
+    else app(request, response);
   };
 }
 
@@ -87,6 +98,8 @@ function answerWhatIsNoRequest(server: Server): void {
   server.on('clientError', (cause: NodeJS.ErrnoException, connection) => {
     const isAnswering = answers.get(connection)?.headersSent === true;
     if (isAnswering || !connection.writable || cause.code === 'ECONNRESET') return connection.destroy();
+    if (cause.code === 'ERR_HTTP_REQUEST_TIMEOUT')
+      return endWith(connection, new ServiceError('REQUEST_TIMEOUT', { cause }));
     const [detail, status] = CLIENT_ERRORS[cause.code ?? ''] ?? ['The request cannot be read.', 400];
     endWith(connection, new ServiceError('INVALID_REQUEST', { detail, cause }), status);
   });
@@ -95,7 +108,6 @@ function answerWhatIsNoRequest(server: Server): void {
 const CLIENT_ERRORS: Record<string, [detail: string, status: number]> = {
   HPE_HEADER_OVERFLOW: ['The headers are too large.', 431],
   HPE_CHUNK_EXTENSIONS_OVERFLOW: ['The chunk extensions are too large.', 413],
-  ERR_HTTP_REQUEST_TIMEOUT: ['The request did not arrive in time.', 408],
 };
 
 function endWith(connection: Duplex, error: ServiceError, code?: number): void {

@@ -3,13 +3,36 @@ export const LIMITS = {
   connections: 20_000,
   /** Sockets that have not said yet which protocol they speak. */
   undecidedConnections: 5_000,
+  /** Of these, from one address: enough for all people behind the address of a mobile network. */
+  connectionsPerAddress: 2_000,
+  undecidedPerAddress: 256,
+  /** Requests over HTTP that are read or answered, from one address. */
+  requestsPerAddress: 256,
+  /** Of these, how many the services behind us have at a time; the others wait. */
+  forwardedPerAddress: 64,
+  /** Calls, open streams among them, from one address. */
+  callsPerAddress: 10_000,
   /** Connections that the kernel keeps until we take them: after a restart all clients come at once. */
   backlog: 4_096,
   undecidedMs: 5_000,
   headerBytes: 32_768,
   headerPairs: 128,
   bodyBytes: 65_536,
+  /** How long the body of a request, or the request of a unary call, may take to arrive. */
+  bodyMs: 8_000,
+  /** How long a client may take to fetch the answer to a request or a unary call. */
+  answerMs: 30_000,
   streamsPerConnection: 256,
+  /** New streams on a connection: above this rate they wait. */
+  streamsPerSecond: 1_000,
+  streamBurst: 500,
+  /** Streams that a client resets: above this Node ends the connection. */
+  resetsPerSecond: 33,
+  resetBurst: 250,
+  /** Requests of one HTTP/2 connection that are carried over HTTP/1.1 at a time; the others wait. */
+  bridgedPerConnection: 8,
+  /** Pages of history or of the inbox that a user is sent at a time; the others wait. */
+  pagesPerUser: 4,
   /** MB; Node counts the buffers of a session's streams. */
   sessionMemory: 10,
   pingEveryMs: 30_000,

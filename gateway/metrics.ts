@@ -6,6 +6,8 @@ import type { Nodes } from './nodes/nodes.ts';
 
 /** What the gateway counts as it happens. */
 export interface GatewayMetrics {
+  /** A stream of HTTP/2 has not been reset before its turn came. */
+  streamBegan(): void;
   callBegan(): void;
   /** `code`: of google.rpc; `tries`: how often it was sent to a messenger. */
   callEnded(path: string, code: number, tries: number): void;
@@ -35,7 +37,12 @@ export function gatewayMetrics(metrics: ServiceMetrics, nodes: Nodes): GatewayMe
     name: 'chatterbox_grpc_replays_total',
     help: 'How often a call was sent again, because a messenger had gone.',
   });
+  const streams = metrics.counter({
+    name: 'chatterbox_http2_streams_total',
+    help: 'Streams over HTTP/2 whose work was begun.',
+  });
   return {
+    streamBegan: () => streams({}),
     callBegan: () => void open.calls++,
     callEnded(path, code, tries) {
       open.calls--;

@@ -1,10 +1,14 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Socket } from 'node:net';
 import { Authentication } from '#common/identity/authentication.ts';
 import { createLog, type Log } from '#common/log.ts';
 import { Metrics } from '#common/metrics.ts';
+import { isServiceSecret, SERVICE_CREDENTIAL } from '#common/service-secret.ts';
 import type { GatewayConfig } from './config.ts';
-import { openFrontDoor } from './front-door.ts';
+import { type Client, openFrontDoor } from './front-door.ts';
 import { createGatewayApp } from './http/app.ts';
 import { bridgeTo } from './http/bridge.ts';
+import { PacedConnection } from './http/paced-connection.ts';
 import { createProxies } from './http/proxies.ts';
 import { openHttp1Room } from './http1-room.ts';
 import { createHttp2Room } from './http2-room.ts';
@@ -12,6 +16,7 @@ import { LIMITS, type Limits } from './limits.ts';
 import { gatewayMetrics } from './metrics.ts';
 import type { Lookup } from './nodes/addresses.ts';
 import { Nodes } from './nodes/nodes.ts';
+import { Origins } from './origin.ts';
 import { Readiness } from './readiness.ts';
 
 export interface Gateway extends AsyncDisposable {
@@ -36,8 +41,8 @@ export async function startGateway(
   overrides: GatewayOverrides = {},
 ): Promise<Gateway> {
   const { log = createLog('gateway', config.logLevel) } = overrides;
-  const limits = { ...LIMITS, ...overrides.limits };
-  const { authUrl, userinfoUrl, messengers } = config;
+  const limits = { ...LIMITS, ...config.perAddress, ...overrides.limits };
+  const { authUrl, userinfoUrl, messengers, trustedProxies, serviceSecret } = config;
 
   await using parts = new AsyncDisposableStack();
   const authentication = parts.use(new Authentication(config, log));
@@ -45,18 +50,19 @@ export async function startGateway(
   const metrics = gatewayMetrics((overrides.metrics ?? new Metrics()).of('gateway'), nodes);
   const readiness = new Readiness(config, authentication, nodes);
   const proxies = parts.use(createProxies({ authenticator: authUrl, userinfo: userinfoUrl }, limits));
-  const app = createGatewayApp({ ...config, authentication, proxies, readiness, metrics, limits, log });
+  const origins = new Origins(trustedProxies, log);
+  const isService = (headers: IncomingHttpHeaders) =>
+    isServiceSecret(headers[SERVICE_CREDENTIAL], serviceSecret);
+  const callers = { authentication, origins, isService, metrics, limits, log };
+  const app = createGatewayApp({ ...config, ...callers, proxies, readiness });
   const http1 = await openHttp1Room(app, limits);
   parts.defer(() => http1.stop());
-  const http2 = createHttp2Room({
-    authentication,
-    nodes,
-    bridge: bridgeTo(http1.enter),
-    metrics,
-    limits,
-    log,
-  });
-  const door = await openFrontDoor(config, { http1: http1.enter, http2: http2.enter }, limits);
+  const http2 = createHttp2Room({ ...callers, nodes, bridge: bridgeTo(http1.enter) });
+  const rooms = {
+    http1: (socket: Socket, client: Client) => http1.enter(new PacedConnection(socket, client)),
+    http2: http2.enter,
+  };
+  const door = await openFrontDoor(config, rooms, limits);
   log.info({ url: door.url }, 'gateway is listening');
 
   const running = parts.move();

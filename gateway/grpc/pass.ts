@@ -10,6 +10,7 @@ import { status as GrpcCode } from '@grpc/grpc-js';
 import { ServiceError } from '#common/errors.ts';
 import type { Limits } from '../limits.ts';
 import { requestHeaders, responseHeaders } from './headers.ts';
+import { JoinedWrites } from './joined-writes.ts';
 import { isRepeatable } from './repeatable.ts';
 import { Replay } from './replay.ts';
 import { answerWith, codeOf, errorTrailers, isReconnect, ourTrailers } from './statuses.ts';
@@ -19,6 +20,8 @@ export interface PassedCall {
   stream: ServerHttp2Stream;
   headers: IncomingHttpHeaders;
   path: string;
+  /** One request, one answer: each has its time. */
+  isUnary: boolean;
   requestId: string;
 }
 
@@ -31,11 +34,14 @@ export class Pass {
   readonly #call: PassedCall;
   readonly #upstream: Upstream;
   readonly #replay: Replay;
-  readonly #heldBytes: number;
+  readonly #limits: Limits;
   #to: ClientHttp2Stream | undefined;
+  #upload: JoinedWrites | undefined;
   #trailers: OutgoingHttpHeaders | undefined;
   #held: HeldAnswer | undefined;
   #retry: NodeJS.Timeout | undefined;
+  /** Ends a unary call whose request, or the fetching of its answer, takes too long. */
+  #deadline: NodeJS.Timeout | undefined;
   #stopWaiting = () => {};
   #isOver = false;
   #code: number = GrpcCode.CANCELLED;
@@ -44,11 +50,14 @@ export class Pass {
     this.#call = call;
     this.#upstream = upstream;
     this.#replay = new Replay(limits);
-    this.#heldBytes = limits.replayBytes;
+    this.#limits = limits;
+    if (call.isUnary)
+      this.#deadline = setTimeout(() => this.end(new ServiceError('REQUEST_TIMEOUT')), limits.bodyMs);
     const { stream } = call;
     stream.on('data', (chunk: Buffer) => this.#forward(chunk));
     stream.once('end', () => {
-      if (isHalfClosed(stream)) this.#to?.end();
+      clearTimeout(this.#deadline);
+      if (isHalfClosed(stream)) this.#upload?.end();
     });
     stream.once('wantTrailers', () => this.#sendTrailers());
     stream.once('close', () => this.#clientGone());
@@ -89,8 +98,10 @@ export class Pass {
       });
       this.#listen(to, link);
       this.#to = to;
-      for (const chunk of this.#replay.sent ?? []) to.write(chunk);
-      if (isHalfClosed(stream)) to.end();
+      this.#upload = new JoinedWrites(to, () => to === this.#to && stream.resume());
+      const { sent } = this.#replay;
+      if (sent !== undefined && sent.length > 0) this.#upload.write(Buffer.from(sent));
+      if (isHalfClosed(stream)) this.#upload.end();
       stream.resume();
     } catch (cause) {
       // The connection went away in this very moment; or Node will not send such headers.
@@ -138,7 +149,6 @@ export class Pass {
     to.once('trailers', (trailers) => {
       this.#trailers = ourTrailers(responseHeaders(trailers, requestId));
     });
-    to.on('drain', () => to === this.#to && stream.resume());
     // Trailers may be told of just after the end; and a server may end a call that the client has not.
     to.once('end', () => setImmediate(() => this.#upstreamClosed(to, link)));
     to.once('close', () => this.#upstreamClosed(to, link));
@@ -146,7 +156,7 @@ export class Pass {
 
   #forward(chunk: Buffer): void {
     this.#replay.keep(chunk);
-    const isTaken = this.#to === undefined || this.#to.destroyed || this.#to.write(chunk);
+    const isTaken = this.#to === undefined || this.#to.destroyed || this.#upload?.write(chunk);
     if (!isTaken) this.#call.stream.pause();
   }
 
@@ -164,7 +174,7 @@ export class Pass {
     if (this.#held === undefined) return false;
     this.#held.chunks.push(chunk);
     this.#held.bytes += chunk.length;
-    if (this.#held.bytes > this.#heldBytes) this.#release();
+    if (this.#held.bytes > this.#limits.replayBytes) this.#release();
     return true;
   }
 
@@ -176,7 +186,14 @@ export class Pass {
     this.#held = undefined;
     this.#replay.forget();
     stream.respond(head, { waitForTrailers: true });
+    if (this.#call.isUnary) this.#endUnfetched();
     for (const chunk of chunks) stream.write(chunk);
+  }
+
+  #endUnfetched(): void {
+    clearTimeout(this.#deadline);
+    const { stream } = this.#call;
+    this.#deadline = setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), this.#limits.answerMs);
   }
 
   #upstreamClosed(to: ClientHttp2Stream, link: Link): void {
@@ -219,7 +236,7 @@ export class Pass {
     const { stream, path } = this.#call;
     const { sent } = this.#replay;
     if (sent === undefined || stream.headersSent) return false;
-    return isUntaken || (stream.readableEnded && isRepeatable(path, Buffer.concat(sent)));
+    return isUntaken || (stream.readableEnded && isRepeatable(path, sent));
   }
 
   #endWith(trailers: OutgoingHttpHeaders): void {
@@ -236,6 +253,7 @@ export class Pass {
 
   #clientGone(): void {
     this.#over();
+    clearTimeout(this.#deadline);
     const { rstCode } = this.#call.stream;
     if (this.#to !== undefined && !this.#to.closed) this.#to.close(rstCode || constants.NGHTTP2_CANCEL);
   }

@@ -23,8 +23,30 @@ export function isKnownMethod(path: string): boolean {
   return METHODS.has(path);
 }
 
-const METHODS = new Set(
-  [ChatServiceService, ConversationsServiceService, SessionServiceService].flatMap((service) =>
-    Object.values(service).map(({ path }) => path as string),
-  ),
+/** Whether the path is that of a method with one request and one answer. */
+export function isUnary(path: string): boolean {
+  return UNARY.has(path);
+}
+
+/** Whether the answer is a page of history or of the inbox, which may be large. */
+export function isPage(path: string): boolean {
+  return PAGES.has(path);
+}
+
+const DEFINITIONS = [ChatServiceService, ConversationsServiceService, SessionServiceService].flatMap(
+  (service): MethodDefinition[] => Object.values(service),
 );
+const METHODS = new Set(DEFINITIONS.map(({ path }) => path));
+const UNARY = new Set(
+  DEFINITIONS.filter((method) => !method.requestStream && !method.responseStream).map(({ path }) => path),
+);
+const PAGES = new Set<string>([
+  ConversationsServiceService.listConversations.path,
+  ConversationsServiceService.listEntries.path,
+]);
+
+interface MethodDefinition {
+  path: string;
+  requestStream: boolean;
+  responseStream: boolean;
+}

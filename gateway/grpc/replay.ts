@@ -1,3 +1,4 @@
+import { JoinedBytes } from '../joined-bytes.ts';
 import type { Limits } from '../limits.ts';
 
 /**
@@ -6,8 +7,7 @@ import type { Limits } from '../limits.ts';
 export class Replay {
   readonly #limits: Limits;
   readonly #began = performance.now();
-  #sent: Buffer[] | undefined = [];
-  #sentBytes = 0;
+  #sent: JoinedBytes | undefined = new JoinedBytes();
   #tries = 0;
   #failedAt: number | undefined;
 
@@ -16,8 +16,8 @@ export class Replay {
   }
 
   /** What to begin the next try with; undefined once it is not kept any more. */
-  get sent(): readonly Buffer[] | undefined {
-    return this.#sent;
+  get sent(): Buffer | undefined {
+    return this.#sent?.bytes;
   }
 
   get tries(): number {
@@ -26,10 +26,10 @@ export class Replay {
 
   keep(chunk: Buffer): void {
     if (this.#sent === undefined) return;
-    this.#sent.push(chunk);
-    this.#sentBytes += chunk.length;
+    const { replayBytes, replayWithinMs } = this.#limits;
     const age = performance.now() - this.#began;
-    if (this.#sentBytes > this.#limits.replayBytes || age > this.#limits.replayWithinMs) this.forget();
+    if (this.#sent.size + chunk.length > replayBytes || age > replayWithinMs) this.forget();
+    else this.#sent.add(chunk);
   }
 
   /** The call is answered: nothing may be sent twice. */

@@ -1,17 +1,23 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import cors from 'cors';
-import type { Express, RequestHandler } from 'express';
+import type { Express, Request, RequestHandler, Response } from 'express';
 import helmet from 'helmet';
+import { addressKey } from '#common/client-address.ts';
 import { ServiceError } from '#common/errors.ts';
 import { createApp } from '#common/http/app.ts';
 import { addHealth } from '#common/http/health.ts';
 import type { Authentication } from '#common/identity/authentication.ts';
 import type { Log } from '#common/log.ts';
+import type { Client } from '../front-door.ts';
+import { InFlight } from '../in-flight.ts';
 import type { Limits } from '../limits.ts';
 import type { GatewayMetrics } from '../metrics.ts';
+import { type Origins, setForwarding } from '../origin.ts';
 import type { Readiness } from '../readiness.ts';
-import { limitBody } from './body-limit.ts';
-import { setOrigin } from './origin.ts';
+import { Turns } from '../turns.ts';
+import { PacedConnection } from './paced-connection.ts';
 import type { Proxies } from './proxies.ts';
+import { readBody } from './read-body.ts';
 import { requirePlainTarget, routeOf } from './routes.ts';
 
 export interface GatewayAppOptions {
@@ -19,7 +25,9 @@ export interface GatewayAppOptions {
   proxies: Proxies;
   readiness: Readiness;
   corsOrigins: string[];
-  trustedProxies: string[];
+  origins: Origins;
+  /** Whether these headers carry the service credential. */
+  isService(headers: IncomingHttpHeaders): boolean;
   metrics: GatewayMetrics;
   limits: Limits;
   log: Log;
@@ -27,12 +35,11 @@ export interface GatewayAppOptions {
 
 /** What we say over HTTP/1.1: little of our own, the rest is passed on to whom it concerns, once the caller is known. */
 export function createGatewayApp(options: GatewayAppOptions): Express {
-  const { corsOrigins, trustedProxies, limits, metrics, readiness, log } = options;
+  const { corsOrigins, metrics, readiness, log } = options;
   const routes = (app: Express) => {
     app.enable('case sensitive routing').enable('strict routing');
-    app.use(setOrigin(trustedProxies), helmet(), refuseOddRequests);
+    app.use(countByAddress(options), helmet(), refuseOddRequests);
     if (corsOrigins.length > 0) app.use(cors({ origin: corsOrigins, maxAge: 600, exposedHeaders: EXPOSED }));
-    app.use(limitBody(limits.bodyBytes));
     app.get('/', (_request, response) => void response.type('text').send('Called the root page'));
     app.get('/home', (_request, response) => void response.type('text').send('Called the home page'));
     app.get('/fallback', (_request, response) => {
@@ -50,7 +57,38 @@ export function createGatewayApp(options: GatewayAppOptions): Express {
 
 const EXPOSED = ['x-request-id', 'retry-after', 'www-authenticate'];
 
+/** Knows whom a request is from, and how many of that address are in flight. */
+function countByAddress({ origins, isService, limits }: GatewayAppOptions): RequestHandler {
+  const inFlight = new InFlight(limits.requestsPerAddress);
+  return (request, response, next) => {
+    const { headers, socket } = request;
+    const origin = origins.of(headers, socket.remoteAddress ?? '');
+    if (isService(headers)) clientOf(request)?.isService();
+    else response.once('close', inFlight.enter(addressKey(origin.address)));
+    setForwarding(headers, origin, request.id);
+    // An answer that is not fetched ends with its connection.
+    const late = setTimeout(() => response.destroy(), limits.answerMs + limits.bodyMs);
+    response.once('close', () => clearTimeout(late));
+    if (headers['transfer-encoding'] !== undefined) endUnlessRead(request, response);
+    next();
+  };
+}
+
+/** A body of unknown length that is not read ends the connection: Node would take all of it. */
+function endUnlessRead(request: Request, response: Response): void {
+  response.once('finish', () => !request.complete && request.destroy());
+}
+
+function clientOf({ socket }: Request): Client | undefined {
+  return socket instanceof PacedConnection ? socket.client : undefined;
+}
+
 const refuseOddRequests: RequestHandler = (request, response, next) => {
+  const { headersDistinct, httpVersion } = request;
+  if (httpVersion !== '1.1' && httpVersion !== '1.0')
+    throw new ServiceError('INVALID_REQUEST', { detail: NOT_SPOKEN });
+  if ((headersDistinct.host?.length ?? 0) > 1)
+    throw new ServiceError('INVALID_REQUEST', { detail: TWO_HOSTS });
   requirePlainTarget(request.url);
   if (/websocket/i.test(request.headers.upgrade ?? '')) {
     response.set('connection', 'close');
@@ -59,12 +97,22 @@ const refuseOddRequests: RequestHandler = (request, response, next) => {
   next();
 };
 
-/** Everybody who goes on has shown a valid token, or goes where none is needed. */
-function forward({ authentication, proxies }: GatewayAppOptions): RequestHandler {
+const NOT_SPOKEN = 'Only HTTP/1.1 and HTTP/1.0 are spoken here, and HTTP/2.';
+const TWO_HOSTS = 'There must be one Host header.';
+
+/**
+ * Everybody who goes on has shown a valid token, or goes where none is needed, and has sent the whole request. An address has a few
+ * requests behind us at a time.
+ */
+function forward({ authentication, proxies, limits }: GatewayAppOptions): RequestHandler {
+  const forwarded = new Turns<string>(limits.forwardedPerAddress);
   return async (request, response, next) => {
     const route = routeOf(request.method, request.path);
     if (route === undefined) return next();
     if (!route.isTokenless) await authentication.identify(request.headersDistinct.authorization ?? []);
-    await proxies.to[route.to](request, response, next);
+    const body = await readBody(request, response, limits);
+    if (body === undefined) return;
+    const go = () => proxies.to[route.to](request, body, response, next);
+    response.once('close', forwarded.take(addressKey(String(request.headers['x-forwarded-for'])), go));
   };
 }

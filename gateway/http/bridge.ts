@@ -2,28 +2,36 @@ import { request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders 
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { type Duplex, duplexPair } from 'node:stream';
 import { ServiceError } from '#common/errors.ts';
+import type { Client } from '../front-door.ts';
 import { isHopByHop, requestIdOf } from '../header-rules.ts';
 import { bareProblem } from './bare-problem.ts';
 
-/** Answers a request of an HTTP/2 connection that is not gRPC. `address` is the client's. */
+/** Answers a request of an HTTP/2 connection that is not gRPC. */
 export type Bridge = (
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
   raw: readonly string[],
-  address: string,
+  client: Client,
 ) => void;
 
 /** Carries the request to the HTTP/1.1 room, over a connection inside this process, so that no handler is written twice. */
 export function bridgeTo(enter: (connection: Duplex) => void): Bridge {
-  return (stream, headers, raw, address) => {
+  return (stream, headers, raw, client) => {
     const refuse = (error: ServiceError) => answerProblem(stream, error, requestIdOf(headers));
+    if (stream.destroyed || stream.closed) return;
     if (headers[':method'] === 'CONNECT') return refuse(new ServiceError('METHOD_NOT_ALLOWED'));
+    if (
+      headers.host !== undefined &&
+      headers[':authority'] !== undefined &&
+      headers.host !== headers[':authority']
+    )
+      return refuse(new ServiceError('INVALID_REQUEST', { detail: TWO_HOSTS }));
     try {
       const outgoing = httpRequest({
         method: headers[':method'],
         path: headers[':path'],
         headers: http1Headers(headers, raw),
-        createConnection: () => connectTo(enter, address),
+        createConnection: () => connectTo(enter, client.address),
       });
       outgoing.on('error', (cause) =>
         refuse(new ServiceError('UNAVAILABLE', { retryAfterMs: 1_000, cause })),
@@ -39,6 +47,9 @@ export function bridgeTo(enter: (connection: Duplex) => void): Bridge {
     }
   };
 }
+
+/** RFC 9113, section 8.3.1. */
+const TWO_HOSTS = 'The Host header and :authority differ.';
 
 /** A connection whose two ends close together, and whose far end says whom it speaks for, as a socket does. */
 function connectTo(enter: (connection: Duplex) => void, address: string): Duplex {
@@ -56,7 +67,7 @@ function answer(stream: ServerHttp2Stream, response: IncomingMessage): void {
   response.on('error', () => stream.close(constants.NGHTTP2_INTERNAL_ERROR)).pipe(stream);
 }
 
-function answerProblem(stream: ServerHttp2Stream, error: ServiceError, requestId: string): void {
+export function answerProblem(stream: ServerHttp2Stream, error: ServiceError, requestId: string): void {
   if (stream.destroyed || stream.closed) return;
   if (stream.headersSent) {
     stream.close(constants.NGHTTP2_INTERNAL_ERROR);

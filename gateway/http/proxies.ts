@@ -1,5 +1,6 @@
-import { Agent } from 'node:http';
-import type { RequestHandler } from 'express';
+import { Agent, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Writable } from 'node:stream';
+import type { NextFunction, Request, Response } from 'express';
 import { createProxyMiddleware } from 'http-proxy-middleware';
 import { ServiceError } from '#common/errors.ts';
 import { isHopByHop } from '../header-rules.ts';
@@ -7,8 +8,11 @@ import type { Limits } from '../limits.ts';
 import type { Upstream } from './routes.ts';
 
 export interface Proxies extends Disposable {
-  to: Record<Upstream, RequestHandler>;
+  to: Record<Upstream, Forward>;
 }
+
+/** Passes a request on whose body is here already. */
+export type Forward = (request: Request, body: Buffer, response: Response, next: NextFunction) => void;
 
 /** The ways to the services behind us: their addresses are fixed, the path goes on as it came. */
 export function createProxies(targets: Record<Upstream, string>, limits: Limits): Proxies {
@@ -22,7 +26,7 @@ export function createProxies(targets: Record<Upstream, string>, limits: Limits)
   };
 }
 
-function proxyTo(target: string, agent: Agent, limits: Limits): RequestHandler {
+function proxyTo(target: string, agent: Agent, limits: Limits): Forward {
   // The proxy tells of some errors here and of others by its callback, and of a few by both.
   const failures = new WeakMap<object, (cause: unknown) => void>();
   const proxy = createProxyMiddleware({
@@ -31,9 +35,14 @@ function proxyTo(target: string, agent: Agent, limits: Limits): RequestHandler {
     proxyTimeout: limits.upstreamMs,
     // The default plugins answer errors in plain text with internals; without them, `on` is not heard either.
     ejectPlugins: true,
-    plugins: [(server) => server.on('error', (cause, request) => request && failures.get(request)?.(cause))],
+    plugins: [
+      (server) => {
+        server.on('error', (cause, request) => request && failures.get(request)?.(cause));
+        server.on('proxyRes', ownConnection);
+      },
+    ],
   });
-  return (request, response, next) => {
+  return (request, body, response, next) => {
     const fail = (cause?: unknown) => {
       if (!failures.delete(request)) return;
       if (response.headersSent) response.destroy();
@@ -41,8 +50,26 @@ function proxyTo(target: string, agent: Agent, limits: Limits): RequestHandler {
     };
     failures.set(request, fail);
     dropConnectionHeaders(request.headers);
+    if (body.length > 0 || request.headers['transfer-encoding'] !== undefined) {
+      delete request.headers['transfer-encoding'];
+      request.headers['content-length'] = String(body.length);
+    }
+    // The proxy pipes the request when it has a connection: it gets the body that was read.
+    request.pipe = ((upstream: Writable) => upstream.end(body)) as typeof request.pipe;
     proxy(request, response, fail);
   };
+}
+
+/** The answer's connection is ours with the client, and not the one behind us. */
+function ownConnection(
+  { headers }: IncomingMessage,
+  _request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  for (const name of Object.keys(headers))
+    if (isHopByHop(name) && name !== 'transfer-encoding') delete headers[name];
+  const isLast = !response.shouldKeepAlive || response.getHeader('connection') === 'close';
+  headers.connection = isLast ? 'close' : 'keep-alive';
 }
 
 /** Also `expect`, which we have answered, and whatever else the caller calls its connection's (RFC 9110, section 7.6.1). */

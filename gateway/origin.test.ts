@@ -4,8 +4,8 @@ import { request } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'mocha';
-import { json } from '../fixtures/http.ts';
-import { startWorld, type World } from '../fixtures/world.ts';
+import { json } from './fixtures/http.ts';
+import { startWorld, type World } from './fixtures/world.ts';
 
 describe('where a caller really is', () => {
   let world: World;

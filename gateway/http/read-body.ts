@@ -1,0 +1,41 @@
+import type { Request, Response } from 'express';
+import { ServiceError } from '#common/errors.ts';
+import { JoinedBytes } from '../joined-bytes.ts';
+import type { Limits } from '../limits.ts';
+
+/**
+ * The body of a request, whole: nothing behind us is asked, and no connection to it taken, before it is here. Undefined when the client has
+ * gone.
+ * @throws ServiceError PAYLOAD_TOO_LARGE above `bodyBytes`, REQUEST_TIMEOUT after `bodyMs`; then the connection ends with the answer.
+ */
+export async function readBody(
+  request: Request,
+  response: Response,
+  { bodyBytes, bodyMs }: Pick<Limits, 'bodyBytes' | 'bodyMs'>,
+): Promise<Buffer | undefined> {
+  if (Number(request.headers['content-length'] ?? 0) > bodyBytes)
+    throw refused(response, 'PAYLOAD_TOO_LARGE');
+  const body = new JoinedBytes();
+  const read = Promise.withResolvers<Buffer | undefined>();
+  const late = setTimeout(() => read.reject(refused(response, 'REQUEST_TIMEOUT')), bodyMs);
+  const onData = (chunk: Buffer) => {
+    if (body.size + chunk.length <= bodyBytes) body.add(chunk);
+    else read.reject(refused(response, 'PAYLOAD_TOO_LARGE'));
+  };
+  const onEnd = () => read.resolve(body.take());
+  const onClose = () => read.resolve(undefined);
+  request.on('data', onData).once('end', onEnd).once('close', onClose);
+  try {
+    return await read.promise;
+  } finally {
+    clearTimeout(late);
+    request.off('data', onData).off('end', onEnd).off('close', onClose);
+    if (!request.complete) request.pause();
+  }
+}
+
+/** What is still to come is not waited for: the connection ends with the answer. */
+function refused(response: Response, reason: 'PAYLOAD_TOO_LARGE' | 'REQUEST_TIMEOUT'): ServiceError {
+  response.set('connection', 'close').once('finish', () => response.req.destroy());
+  return new ServiceError(reason);
+}

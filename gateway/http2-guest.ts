@@ -1,0 +1,181 @@
+import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import { status as GrpcCode } from '@grpc/grpc-js';
+import { addressKey } from '#common/client-address.ts';
+import { ServiceError, toServiceError } from '#common/errors.ts';
+import type { Client } from './front-door.ts';
+import { valuesOf } from './grpc/headers.ts';
+import { Pass, type PassedCall } from './grpc/pass.ts';
+import { isPage, isUnary, publicService } from './grpc/public-services.ts';
+import { answerWith, codeOf, errorTrailers } from './grpc/statuses.ts';
+import { Upstream } from './grpc/upstream.ts';
+import { requestIdOf } from './header-rules.ts';
+import { answerProblem } from './http/bridge.ts';
+import type { Http2RoomOptions } from './http2-room.ts';
+import type { InFlight } from './in-flight.ts';
+import { StreamStarts } from './stream-starts.ts';
+import type { Turns } from './turns.ts';
+
+/** What all connections share. */
+export interface Http2Shared extends Http2RoomOptions {
+  /** Streams by address. */
+  calls: InFlight;
+  /** Pages of history or of the inbox, by user. */
+  pages: Turns<string>;
+  /** Requests that are carried over HTTP/1.1, by connection. */
+  bridged: Turns<Guest>;
+}
+
+/** One client connection over HTTP/2. */
+export class Guest {
+  readonly #session: ServerHttp2Session;
+  readonly #client: Client;
+  readonly #shared: Http2Shared;
+  readonly #upstream: Upstream;
+  readonly #starts: StreamStarts;
+  readonly #passes = new Set<Pass>();
+  readonly #gone: Promise<void>;
+  #isService: boolean | undefined;
+  #usedAt = performance.now();
+
+  constructor(session: ServerHttp2Session, client: Client, shared: Http2Shared) {
+    const { limits, nodes } = shared;
+    this.#session = session;
+    this.#client = client;
+    this.#shared = shared;
+    this.#upstream = new Upstream(nodes, limits);
+    this.#starts = new StreamStarts({ perSecond: limits.streamsPerSecond, burst: limits.streamBurst });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#gone = promise;
+    // A client begins with its SETTINGS (RFC 9113, section 3.4).
+    const silent = setTimeout(() => session.destroy(), limits.undecidedMs);
+    const pinging = setInterval(() => this.#check(), limits.pingEveryMs);
+    // Spread, so that the clients of one moment do not all return in another.
+    const aging = setTimeout(() => this.retire(), limits.ageMs * (0.9 + Math.random() / 10));
+    session.once('remoteSettings', () => clearTimeout(silent));
+    session.on('error', () => {});
+    session.on('stream', (stream, headers, _flags, raw) => this.#take(stream, headers, raw));
+    session.once('close', () => {
+      clearTimeout(silent);
+      clearInterval(pinging);
+      clearTimeout(aging);
+      this.#starts[Symbol.dispose]();
+      this.#upstream.destroy();
+      resolve();
+    });
+  }
+
+  /** GOAWAY at once; calls that are still open after the grace are told to reconnect; then the connection is cut. */
+  async retire(): Promise<void> {
+    if (this.#session.destroyed) return;
+    this.#session.close();
+    const { graceMs, lingerMs } = this.#shared.limits;
+    const grace = setTimeout(() => {
+      for (const pass of this.#passes) pass.end(new ServiceError('RECONNECT', { retryAfterMs: 1_000 }));
+    }, graceMs);
+    const cut = setTimeout(() => this.#session.destroy(), graceMs + lingerMs);
+    await this.#gone;
+    clearTimeout(grace);
+    clearTimeout(cut);
+  }
+
+  #take(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: readonly string[]): void {
+    this.#usedAt = performance.now();
+    stream.on('error', () => {});
+    this.#starts.add({
+      isGone: () => stream.destroyed || stream.closed,
+      begin: () => this.#begin(stream, headers, raw),
+    });
+  }
+
+  #begin(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: readonly string[]): void {
+    this.#shared.metrics.streamBegan();
+    const isGrpc = /^application\/grpc(?:$|[+;])/i.test(headers['content-type'] ?? '');
+    try {
+      this.#countByAddress(stream, headers);
+    } catch (thrown) {
+      const error = toServiceError(thrown);
+      if (isGrpc) answerWith(stream, errorTrailers(error), requestIdOf(headers));
+      else answerProblem(stream, error, requestIdOf(headers));
+      return;
+    }
+    if (isGrpc) void this.#passGrpc(stream, headers, raw);
+    else this.#bridge(stream, headers, raw);
+  }
+
+  /** @throws ServiceError RATE_LIMITED when the address has too many streams. */
+  #countByAddress(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    const { isService, origins, calls } = this.#shared;
+    if (this.#isService === undefined) {
+      this.#isService = isService(headers);
+      if (this.#isService) {
+        this.#client.isService();
+        this.#starts.lift();
+      }
+    }
+    if (this.#isService) return;
+    const { address } = origins.of(headers, this.#client.address);
+    stream.once('close', calls.enter(addressKey(address)));
+  }
+
+  #bridge(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: readonly string[]): void {
+    const { bridged, bridge } = this.#shared;
+    const go = () => bridge(stream, headers, raw, this.#client);
+    stream.once('close', bridged.take(this, go));
+  }
+
+  async #passGrpc(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    raw: readonly string[],
+  ): Promise<void> {
+    const path = headers[':path'] ?? '';
+    const call = { stream, headers, path, isUnary: isUnary(path), requestId: requestIdOf(headers) };
+    const { metrics, authentication, pages, log } = this.#shared;
+    metrics.callBegan();
+    let pass: Pass | undefined;
+    let code: number = GrpcCode.CANCELLED;
+    stream.once('close', () => metrics.callEnded(call.path, pass?.code ?? code, pass?.tries ?? 0));
+    const service = headers[':method'] === 'POST' ? publicService(call.path) : undefined;
+    const go = () => {
+      if (!stream.destroyed) pass = this.#pass(call);
+    };
+    try {
+      if (service === undefined) throw new ServiceError('UNIMPLEMENTED');
+      if (service.isTokenless) return go();
+      // Until then nothing of its messages is read: flow control holds them at the client.
+      const { username } = await authentication.identify(valuesOf(raw, 'authorization'));
+      if (stream.destroyed) return;
+      if (isPage(path)) stream.once('close', pages.take(username, go));
+      else go();
+    } catch (thrown) {
+      const error = toServiceError(thrown);
+      if (error.reason === 'INTERNAL') log.error({ err: error }, 'call failed');
+      const trailers = errorTrailers(error);
+      code = codeOf(trailers);
+      answerWith(stream, trailers, call.requestId);
+    }
+  }
+
+  #pass(call: PassedCall): Pass {
+    const pass = new Pass(call, this.#upstream, this.#shared.limits);
+    const began = performance.now();
+    this.#passes.add(pass);
+    call.stream.once('close', () => {
+      this.#passes.delete(pass);
+      this.#usedAt = performance.now();
+      const { requestId, path } = call;
+      this.#shared.log.debug({ requestId, path, ms: Math.round(this.#usedAt - began) }, 'call');
+    });
+    return pass;
+  }
+
+  #check(): void {
+    const { idleMs, pingTimeoutMs } = this.#shared.limits;
+    if (this.#session.destroyed || this.#session.closed) return;
+    const isIdle = this.#passes.size === 0 && performance.now() - this.#usedAt > idleMs;
+    if (isIdle) return void this.retire();
+    const silent = setTimeout(() => this.#session.destroy(), pingTimeoutMs);
+    this.#session.once('close', () => clearTimeout(silent));
+    this.#session.ping(() => clearTimeout(silent));
+  }
+}

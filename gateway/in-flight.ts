@@ -1,0 +1,29 @@
+import { ServiceError } from '#common/errors.ts';
+
+/** When one that was refused may come again. */
+const RETRY_MS = 1_000;
+
+/** How many are in flight for each key, and no more than `limit`. */
+export class InFlight {
+  readonly #limit: number;
+  readonly #counts = new Map<string, number>();
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Counts one until the result is called, once. @throws ServiceError RATE_LIMITED when there are too many. */
+  enter(key: string): () => void {
+    const count = this.#counts.get(key) ?? 0;
+    if (count >= this.#limit)
+      throw new ServiceError('RATE_LIMITED', { detail: TOO_MANY, retryAfterMs: RETRY_MS });
+    this.#counts.set(key, count + 1);
+    return () => {
+      const left = (this.#counts.get(key) ?? 1) - 1;
+      if (left === 0) this.#counts.delete(key);
+      else this.#counts.set(key, left);
+    };
+  }
+}
+
+const TOO_MANY = 'Too many requests from this address are in flight.';

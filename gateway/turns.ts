@@ -1,0 +1,50 @@
+/**
+ * So many at a time for each key; the others wait in their order. Whoever asks bounds how many may wait.
+ */
+export class Turns<Key> {
+  readonly #atOnce: number;
+  readonly #queues = new Map<Key, Queue>();
+
+  constructor(atOnce: number) {
+    this.#atOnce = atOnce;
+  }
+
+  /**
+   * Calls `begin` when it is the turn of this one, now where there is room. To be called once it has ended, or wants its turn no more:
+   * the result.
+   */
+  take(key: Key, begin: () => void): () => void {
+    const queue = this.#queues.get(key) ?? { running: 0, waiting: new Set() };
+    this.#queues.set(key, queue);
+    let isOver = false;
+    let isRunning = queue.running < this.#atOnce;
+    const start = () => {
+      queue.running++;
+      isRunning = true;
+      begin();
+    };
+    const end = () => {
+      if (isOver) return;
+      isOver = true;
+      if (!isRunning) queue.waiting.delete(start);
+      else this.#next(key, queue);
+    };
+    if (isRunning) start();
+    else queue.waiting.add(start);
+    return end;
+  }
+
+  #next(key: Key, queue: Queue): void {
+    queue.running--;
+    const [next] = queue.waiting;
+    if (next !== undefined) {
+      queue.waiting.delete(next);
+      next();
+    } else if (queue.running === 0) this.#queues.delete(key);
+  }
+}
+
+interface Queue {
+  running: number;
+  waiting: Set<() => void>;
+}
