@@ -4,7 +4,7 @@ import { ConfigError, type Env } from '#common/config.ts';
 import { readConfig, readKeysFile } from './config.ts';
 
 /** Given, so that none is made in a folder. */
-const SECRET = { CHATTERBOX_SERVICE_SECRET: 'x'.repeat(32) };
+const SECRET = { CHATTERBOX_SERVICE_SECRET: 'a service secret of 32 characters' };
 
 describe('the authenticator’s configuration', () => {
   it('has defaults that suit one machine', () => {

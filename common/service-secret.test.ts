@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { ConfigReader, type Env } from './config.ts';
 import { readServiceSecret, requireServiceSecret } from './service-secret.ts';
@@ -11,6 +13,11 @@ function read(env: Env, dataDir: string): string {
   const secret = readServiceSecret(reader, dataDir);
   reader.finish();
   return secret;
+}
+
+/** As random bytes are, nearly always. */
+function isVaried(bytes: Uint8Array): boolean {
+  return new Set(bytes).size >= 14;
 }
 
 describe('the service secret', () => {
@@ -26,9 +33,24 @@ describe('the service secret', () => {
   it('must be configured in production, and be long enough', () => {
     assert.throws(() => read({ NODE_ENV: 'production' }, '/nowhere'), /must be set in production/);
     assert.throws(() => read({ CHATTERBOX_SERVICE_SECRET: 'short' }, '/nowhere'), /32 characters/);
-    assert.equal(
-      read({ CHATTERBOX_SERVICE_SECRET: 'x'.repeat(32), NODE_ENV: 'production' }, '/nowhere'),
+    const random = randomBytes(16).toString('hex');
+    assert.equal(read({ CHATTERBOX_SERVICE_SECRET: random, NODE_ENV: 'production' }, '/nowhere'), random);
+  });
+
+  it('must not be easy to guess', () => {
+    for (const secret of [
       'x'.repeat(32),
+      'abcdefgh'.repeat(8),
+      '01'.repeat(20) + '2'.repeat(12),
+      ' '.repeat(64),
+    ])
+      assert.throws(() => read({ CHATTERBOX_SERVICE_SECRET: secret }, '/nowhere'), /guess/, secret);
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 16, maxLength: 16 }).filter(isVaried), (bytes) => {
+        const secret = Buffer.from(bytes).toString('hex');
+        assert.equal(read({ CHATTERBOX_SERVICE_SECRET: secret }, '/nowhere'), secret);
+      }),
+      { seed: 1 },
     );
   });
 

@@ -14,12 +14,33 @@ export const SERVICE_CREDENTIAL = 'chatterbox-service';
  */
 export function readServiceSecret(reader: ConfigReader, dataDir: string): string {
   const configured = reader.text('CHATTERBOX_SERVICE_SECRET', '');
-  if (configured.length >= 32) return configured;
-  if (configured !== '') reader.problem('CHATTERBOX_SERVICE_SECRET must have 32 characters or more');
+  if (configured.length >= 32 && !isGuessable(configured)) return configured;
+  if (configured.length >= 32)
+    reader.problem(
+      'CHATTERBOX_SERVICE_SECRET is easy to guess: take random characters (openssl rand -hex 32)',
+    );
+  else if (configured !== '') reader.problem('CHATTERBOX_SERVICE_SECRET must have 32 characters or more');
   else if (reader.text('NODE_ENV', '') === 'production') {
     reader.problem('CHATTERBOX_SERVICE_SECRET must be set in production');
   } else return secretOfFolder(dataDir);
   return '';
+}
+
+/** Bits that the characters of a secret have to carry: a random one of 32 hexadecimal digits has about 110. */
+const LEAST_BITS = 90;
+
+/** One text again and again, or few different characters: 32 equal letters are long, and no secret. */
+function isGuessable(secret: string): boolean {
+  const isRepeated = `${secret}${secret}`.indexOf(secret, 1) < secret.length;
+  return isRepeated || secret.length * entropyOf(secret) < LEAST_BITS;
+}
+
+/** Bits for each character, by how often each occurs (Shannon). */
+function entropyOf(text: string): number {
+  const counts = Map.groupBy(text, (character) => character).values();
+  return [...counts]
+    .map(({ length }) => length / text.length)
+    .reduce((bits, share) => bits - share * Math.log2(share), 0);
 }
 
 /** Whether `presented` is the secret; compares in constant time. */

@@ -5,6 +5,7 @@ import type { Setting } from '#common/settings.ts';
 import { LIMITS, type Limits } from './limits.ts';
 
 export interface GatewayConfig {
+  isProduction: boolean;
   host: string;
   /** 0 takes a free one. */
   port: number;
@@ -37,6 +38,7 @@ export type PerAddress = Pick<
 export function readConfig(env: Env): Readonly<GatewayConfig> {
   const reader = new ConfigReader(env);
   const config: GatewayConfig = {
+    isProduction: reader.text('NODE_ENV', '') === 'production',
     host: reader.text('HOST', '127.0.0.1'),
     port: reader.port('PORT', 8080),
     authUrl: reader.url('CHATTERBOX_AUTH_URL', 'http://127.0.0.1:8081'),

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
+import proxyAddr from 'proxy-addr';
 import { Authentication } from '#common/identity/authentication.ts';
 import { createLog, type Log } from '#common/log.ts';
 import { Metrics } from '#common/metrics.ts';
@@ -64,6 +65,7 @@ export async function startGateway(
   };
   const door = await openFrontDoor(config, rooms, limits);
   log.info({ url: door.url }, 'gateway is listening');
+  if (!config.isProduction && !isLoopback(config.host)) log.warn({ host: config.host }, OPEN_TO_OTHERS);
 
   const running = parts.move();
   return {
@@ -82,3 +84,9 @@ export async function startGateway(
     },
   };
 }
+
+const isLoopback = (host: string): boolean => host === 'localhost' || LOOPBACK(host, 0);
+const LOOPBACK = proxyAddr.compile('loopback');
+
+const OPEN_TO_OTHERS =
+  'other machines can reach this server, and it is not set up for production: with NODE_ENV=production it starts only with secrets of your own';

@@ -3,7 +3,7 @@ import { describe, it } from 'mocha';
 import { ConfigError } from '#common/config.ts';
 import { readConfig } from './config.ts';
 
-const SECRET = 's'.repeat(32);
+const SECRET = 'a service secret of 32 characters';
 
 describe("userinfo's configuration", () => {
   it('meets its neighbours on this machine by default', () => {

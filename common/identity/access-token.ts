@@ -22,6 +22,9 @@ export const ALGORITHM = 'ES256';
 
 const LONGEST_TOKEN = 4_096;
 
+/** How far the clock of the one who issued a token may be ahead of ours. */
+const LEEWAY_S = 60;
+
 /** Any other header member, `crit`, `jwk`, `jku` and `x5u` among them, is refused. */
 const Header = z.strictObject({
   alg: z.literal(ALGORITHM),
@@ -60,7 +63,8 @@ export function verifyAccessToken(token: string, key: KeyObject, rules: TokenRul
       audience: rules.audience,
       clockTimestamp: Math.floor(now / 1000),
     });
-    const { sub, sid, exp } = Claims.parse(payload);
+    const { sub, sid, exp, iat } = Claims.parse(payload);
+    if (iat > now / 1000 + LEEWAY_S) throw new Error('issued in the future');
     return { username: sub, sessionId: sid, expiresAt: exp };
   } catch (cause) {
     throw new ServiceError('UNAUTHENTICATED', { cause });

@@ -92,12 +92,16 @@ export class Node implements Disposable {
   /** After so long without an answer what is open here ends, if there is another node to go to; after longer, in any case. */
   #abandonAfter(silenceMs: number): NodeJS.Timeout {
     const due = this.#answeredAt + silenceMs - performance.now();
-    return setTimeout(() => {
-      const { limits, hasOther } = this.#options;
-      const isLost = performance.now() - this.#answeredAt >= limits.lostMs;
-      if (isLost || hasOther(this)) for (const link of this.links) link.abandon();
-      this.#silence = this.#abandonAfter(performance.now() - this.#answeredAt + limits.checkEveryMs);
-    }, due);
+    // It may be past: Node warns of a negative delay.
+    return setTimeout(
+      () => {
+        const { limits, hasOther } = this.#options;
+        const isLost = performance.now() - this.#answeredAt >= limits.lostMs;
+        if (isLost || hasOther(this)) for (const link of this.links) link.abandon();
+        this.#silence = this.#abandonAfter(performance.now() - this.#answeredAt + limits.checkEveryMs);
+      },
+      due,
+    );
   }
 
   #become(isServing: boolean): void {
