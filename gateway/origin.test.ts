@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { request } from 'node:http';
+import { type IncomingHttpHeaders, request } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'mocha';
+import { pino } from 'pino';
 import { json } from './fixtures/http.ts';
 import { startWorld, type World } from './fixtures/world.ts';
+import { Origins } from './origin.ts';
 
 describe('where a caller really is', () => {
   let world: World;
@@ -69,5 +71,77 @@ describe('the gateway behind a proxy', () => {
 
   it('believes nobody else', async () => {
     assert.deepEqual((await heard(['10.0.0.0/8'])).slice(0, 2), ['127.0.0.1', 'http']);
+  });
+});
+
+describe('what proxies say of their client', () => {
+  const PEER = '10.0.0.1';
+  function of(headers: IncomingHttpHeaders, peer = PEER) {
+    const warnings: string[] = [];
+    const log = pino({ level: 'warn' }, { write: (line) => warnings.push(line) });
+    const origins = new Origins(['10.0.0.0/8', 'fd00::/8'], log);
+    const { address } = origins.of(headers, peer);
+    origins.of(headers, peer);
+    return { address, warnings: warnings.length };
+  }
+
+  it('is understood in every spelling that they use', () => {
+    for (const [said, address] of [
+      ['198.51.100.7', '198.51.100.7'],
+      ['198.51.100.7:51234', '198.51.100.7'],
+      ['::ffff:198.51.100.7', '198.51.100.7'],
+      ['"198.51.100.7:51234"', '198.51.100.7'],
+      ['2001:DB8::1', '2001:db8::1'],
+      ['[2001:db8::1]', '2001:db8::1'],
+      ['[2001:db8::1]:51234', '2001:db8::1'],
+      ['"[2001:db8::1]:51234"', '2001:db8::1'],
+      ['6.6.6.6, 198.51.100.7:1, 10.2.2.2:2', '198.51.100.7'],
+    ] as const)
+      assert.deepEqual(of({ 'x-forwarded-for': said }), { address, warnings: 0 }, said);
+    for (const [said, address] of [
+      ['for=198.51.100.7', '198.51.100.7'],
+      ['for="198.51.100.7:51234";proto=https', '198.51.100.7'],
+      ['For="[2001:db8::1]:51234"', '2001:db8::1'],
+      ['for=6.6.6.6, for=198.51.100.7;by=10.0.0.1, for="[fd00::1]"', '198.51.100.7'],
+    ] as const)
+      assert.deepEqual(of({ forwarded: said }), { address, warnings: 0 }, said);
+  });
+
+  it('leaves the client counted as the proxy where it is not understood, and is logged once', () => {
+    for (const headers of [
+      { 'x-forwarded-for': 'unknown' },
+      { 'x-forwarded-for': '198.51.100.7, _hidden' },
+      { 'x-forwarded-for': '198.51.100.007' },
+      { forwarded: 'for=_hidden' },
+      { forwarded: 'for="' },
+      { forwarded: 'for=6.6.6.6', 'x-forwarded-for': '198.51.100.7' },
+      { forwarded: 'nonsense', 'x-forwarded-for': '198.51.100.7' },
+    ])
+      assert.deepEqual(of(headers), { address: PEER, warnings: 1 }, JSON.stringify(headers));
+  });
+
+  it('is believed where both ways of saying it agree', () => {
+    const both = { forwarded: 'for="198.51.100.7:1"', 'x-forwarded-for': '198.51.100.7' };
+    assert.deepEqual(of(both), { address: '198.51.100.7', warnings: 0 });
+  });
+
+  it('is nothing from anybody else', () => {
+    const both = { forwarded: 'for=6.6.6.6', 'x-forwarded-for': '6.6.6.6' };
+    assert.deepEqual(of(both, '203.0.113.7'), { address: '203.0.113.7', warnings: 0 });
+  });
+});
+
+describe('the gateway on an address that others reach', () => {
+  it('says that it is not set up for production', async () => {
+    const warnings: string[] = [];
+    const log = pino({ level: 'warn' }, { write: (line) => warnings.push(line) });
+    const open = async (host: string) => {
+      await using _world = await startWorld({}, { host, log });
+    };
+    await open('127.0.0.1');
+    assert.deepEqual(warnings, []);
+    // An address of documentation: no machine has it.
+    await assert.rejects(open('192.0.2.1'), /EADDRNOTAVAIL/);
+    assert.match(warnings.join(), /NODE_ENV=production/);
   });
 });

@@ -63,9 +63,9 @@ export async function startGateway(
     http1: (socket: Socket, client: Client) => http1.enter(new PacedConnection(socket, client)),
     http2: http2.enter,
   };
+  if (!config.isProduction && !isLoopback(config.host)) log.warn({ host: config.host }, OPEN_TO_OTHERS);
   const door = await openFrontDoor(config, rooms, limits);
   log.info({ url: door.url }, 'gateway is listening');
-  if (!config.isProduction && !isLoopback(config.host)) log.warn({ host: config.host }, OPEN_TO_OTHERS);
 
   const running = parts.move();
   return {
