@@ -9,6 +9,8 @@ import type { Limits } from './limits.ts';
 export interface FrontDoor {
   /** `http://host:port`, with the port that was really taken. */
   url: string;
+  /** How many connections are open. */
+  open(): number;
   /** Takes no more connections; those there are stay. */
   close(): void;
   /** Cuts what is left and resolves when all connections are gone. */
@@ -83,6 +85,7 @@ export async function openFrontDoor(
   await once(server, 'listening');
   return {
     url: urlOf(server, options.host),
+    open: () => admission.open,
     close() {
       server.close();
       for (const socket of undecided) socket.destroy();

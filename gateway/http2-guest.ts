@@ -1,4 +1,9 @@
-import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import {
+  constants,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
 import { status as GrpcCode } from '@grpc/grpc-js';
 import { addressKey } from '#common/client-address.ts';
 import { ServiceError, toServiceError } from '#common/errors.ts';
@@ -12,12 +17,13 @@ import { requestIdOf } from './header-rules.ts';
 import { answerProblem } from './http/bridge.ts';
 import type { Http2RoomOptions } from './http2-room.ts';
 import type { InFlight } from './in-flight.ts';
+import { SmallChunks } from './small-chunks.ts';
 import { StreamStarts } from './stream-starts.ts';
 import type { Turns } from './turns.ts';
 
 /** What all connections share. */
 export interface Http2Shared extends Http2RoomOptions {
-  /** Streams by address. */
+  /** gRPC calls by address. */
   calls: InFlight;
   /** Pages of history or of the inbox, by user. */
   pages: Turns<string>;
@@ -32,6 +38,7 @@ export class Guest {
   readonly #shared: Http2Shared;
   readonly #upstream: Upstream;
   readonly #starts: StreamStarts;
+  readonly #smallChunks = new SmallChunks();
   readonly #passes = new Set<Pass>();
   readonly #gone: Promise<void>;
   #isService: boolean | undefined;
@@ -81,6 +88,7 @@ export class Guest {
   #take(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: readonly string[]): void {
     this.#usedAt = performance.now();
     stream.on('error', () => {});
+    this.#watchChunks(stream);
     this.#starts.add({
       isGone: () => stream.destroyed || stream.closed,
       begin: () => this.#begin(stream, headers, raw),
@@ -91,7 +99,7 @@ export class Guest {
     this.#shared.metrics.streamBegan();
     const isGrpc = /^application\/grpc(?:$|[+;])/i.test(headers['content-type'] ?? '');
     try {
-      this.#countByAddress(stream, headers);
+      this.#countByAddress(stream, headers, isGrpc);
     } catch (thrown) {
       const error = toServiceError(thrown);
       if (isGrpc) answerWith(stream, errorTrailers(error), requestIdOf(headers));
@@ -102,9 +110,9 @@ export class Guest {
     else this.#bridge(stream, headers, raw);
   }
 
-  /** @throws ServiceError RATE_LIMITED when the address has too many streams. */
-  #countByAddress(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
-    const { isService, origins, calls } = this.#shared;
+  /** @throws ServiceError RATE_LIMITED when the address has too many calls, or requests, in flight. */
+  #countByAddress(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, isGrpc: boolean): void {
+    const { isService, origins, calls, requests } = this.#shared;
     if (this.#isService === undefined) {
       this.#isService = isService(headers);
       if (this.#isService) {
@@ -114,7 +122,7 @@ export class Guest {
     }
     if (this.#isService) return;
     const { address } = origins.of(headers, this.#client.address);
-    stream.once('close', calls.enter(addressKey(address)));
+    stream.once('close', (isGrpc ? calls : requests).enter(addressKey(address)));
   }
 
   #bridge(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: readonly string[]): void {
@@ -130,7 +138,7 @@ export class Guest {
   ): Promise<void> {
     const path = headers[':path'] ?? '';
     const call = { stream, headers, path, isUnary: isUnary(path), requestId: requestIdOf(headers) };
-    const { metrics, authentication, pages, log } = this.#shared;
+    const { metrics, authentication, log } = this.#shared;
     metrics.callBegan();
     let pass: Pass | undefined;
     let code: number = GrpcCode.CANCELLED;
@@ -139,21 +147,50 @@ export class Guest {
     const go = () => {
       if (!stream.destroyed) pass = this.#pass(call);
     };
+    const refuse = (thrown: unknown) => {
+      const error = toServiceError(thrown);
+      if (error.reason === 'INTERNAL') log.error({ err: error }, 'call failed');
+      const trailers = errorTrailers(error);
+      code = codeOf(trailers);
+      answerWith(stream, trailers, call.requestId);
+    };
     try {
       if (service === undefined) throw new ServiceError('UNIMPLEMENTED');
       if (service.isTokenless) return go();
       // Until then nothing of its messages is read: flow control holds them at the client.
       const { username } = await authentication.identify(valuesOf(raw, 'authorization'));
       if (stream.destroyed) return;
-      if (isPage(path)) stream.once('close', pages.take(username, go));
+      if (isPage(path)) this.#inTurn(stream, username, go, refuse);
       else go();
     } catch (thrown) {
-      const error = toServiceError(thrown);
-      if (error.reason === 'INTERNAL') log.error({ err: error }, 'call failed');
-      const trailers = errorTrailers(error);
-      code = codeOf(trailers);
-      answerWith(stream, trailers, call.requestId);
+      refuse(thrown);
     }
+  }
+
+  /** A page waits for other pages of its user, though not longer than each of them may take. @throws ServiceError RATE_LIMITED. */
+  #inTurn(
+    stream: ServerHttp2Stream,
+    username: string,
+    go: () => void,
+    refuse: (error: ServiceError) => void,
+  ): void {
+    const { pages, limits } = this.#shared;
+    let late: NodeJS.Timeout | undefined;
+    let hasBegun = false;
+    const leave = pages.take(username, () => {
+      hasBegun = true;
+      clearTimeout(late);
+      go();
+    });
+    stream.once('close', () => {
+      clearTimeout(late);
+      leave();
+    });
+    if (hasBegun) return;
+    late = setTimeout(() => {
+      leave();
+      refuse(new ServiceError('RATE_LIMITED', { retryAfterMs: 1_000 }));
+    }, limits.answerMs);
   }
 
   #pass(call: PassedCall): Pass {
@@ -167,6 +204,20 @@ export class Guest {
       this.#shared.log.debug({ requestId, path, ms: Math.round(this.#usedAt - began) }, 'call');
     });
     return pass;
+  }
+
+  /** Sees what comes before it is read, and where it is not: small chunks cost most while they wait. */
+  #watchChunks(stream: ServerHttp2Stream): void {
+    const push = stream.push.bind(stream);
+    stream.push = (chunk: Buffer | null, encoding?: BufferEncoding) => {
+      if (chunk !== null) this.#came(chunk);
+      return push(chunk, encoding);
+    };
+  }
+
+  #came(chunk: Buffer): void {
+    if (this.#isService || !this.#smallChunks.isTooMany(chunk.length) || this.#session.destroyed) return;
+    this.#session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
   }
 
   #check(): void {

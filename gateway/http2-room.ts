@@ -23,6 +23,8 @@ export interface Http2RoomOptions {
   nodes: Nodes;
   bridge: Bridge;
   origins: Origins;
+  /** Requests over HTTP, by address. */
+  requests: InFlight;
   /** Whether these headers carry the service credential. */
   isService(headers: IncomingHttpHeaders): boolean;
   metrics: GatewayMetrics;
@@ -37,7 +39,7 @@ export function createHttp2Room(options: Http2RoomOptions): Http2Room {
   const shared = {
     ...options,
     calls: new InFlight(limits.callsPerAddress),
-    pages: new Turns<string>(limits.pagesPerUser),
+    pages: new Turns<string>(limits.pagesPerUser, limits.waitingPagesPerUser),
     bridged: new Turns<Guest>(limits.bridgedPerConnection),
   };
   let isStopping = false;

@@ -33,6 +33,7 @@ export const LIMITS = {
   bridgedPerConnection: 8,
   /** Pages of history or of the inbox that a user is sent at a time; the others wait. */
   pagesPerUser: 4,
+  waitingPagesPerUser: 200,
   /** MB; Node counts the buffers of a session's streams. */
   sessionMemory: 10,
   pingEveryMs: 30_000,

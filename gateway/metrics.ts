@@ -18,7 +18,11 @@ export interface GatewayMetrics {
 }
 
 /** The gateway's numbers, and what is told to them. */
-export function gatewayMetrics(metrics: ServiceMetrics, nodes: Nodes): GatewayMetrics {
+export function gatewayMetrics(
+  metrics: ServiceMetrics,
+  nodes: Nodes,
+  connections: () => number,
+): GatewayMetrics {
   const open = { calls: 0, connections: 0 };
   addNodes(metrics, nodes);
   metrics.gauge(
@@ -28,6 +32,10 @@ export function gatewayMetrics(metrics: ServiceMetrics, nodes: Nodes): GatewayMe
   metrics.gauge(
     { name: 'chatterbox_http2_connections', help: 'Client connections over HTTP/2.' },
     () => open.connections,
+  );
+  metrics.gauge(
+    { name: 'chatterbox_connections', help: 'Connections to the gateway, whatever they speak.' },
+    connections,
   );
   const calls = metrics.counter(
     { name: 'chatterbox_grpc_calls_total', help: 'Calls that have ended, by how.' },

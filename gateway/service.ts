@@ -6,13 +6,14 @@ import { createLog, type Log } from '#common/log.ts';
 import { Metrics } from '#common/metrics.ts';
 import { isServiceSecret, SERVICE_CREDENTIAL } from '#common/service-secret.ts';
 import type { GatewayConfig } from './config.ts';
-import { type Client, openFrontDoor } from './front-door.ts';
+import { type Client, type FrontDoor, openFrontDoor } from './front-door.ts';
 import { createGatewayApp } from './http/app.ts';
 import { bridgeTo } from './http/bridge.ts';
 import { PacedConnection } from './http/paced-connection.ts';
 import { createProxies } from './http/proxies.ts';
 import { openHttp1Room } from './http1-room.ts';
 import { createHttp2Room } from './http2-room.ts';
+import { InFlight } from './in-flight.ts';
 import { LIMITS, type Limits } from './limits.ts';
 import { gatewayMetrics } from './metrics.ts';
 import type { Lookup } from './nodes/addresses.ts';
@@ -48,13 +49,16 @@ export async function startGateway(
   await using parts = new AsyncDisposableStack();
   const authentication = parts.use(new Authentication(config, log));
   const nodes = parts.use(await Nodes.open({ messengers, limits, log, lookup: overrides.lookup }));
-  const metrics = gatewayMetrics((overrides.metrics ?? new Metrics()).of('gateway'), nodes);
+  let door: FrontDoor | undefined;
+  const counted = (overrides.metrics ?? new Metrics()).of('gateway');
+  const metrics = gatewayMetrics(counted, nodes, () => door?.open() ?? 0);
   const readiness = new Readiness(config, authentication, nodes);
   const proxies = parts.use(createProxies({ authenticator: authUrl, userinfo: userinfoUrl }, limits));
   const origins = new Origins(trustedProxies, log);
   const isService = (headers: IncomingHttpHeaders) =>
     isServiceSecret(headers[SERVICE_CREDENTIAL], serviceSecret);
-  const callers = { authentication, origins, isService, metrics, limits, log };
+  const requests = new InFlight(limits.requestsPerAddress);
+  const callers = { authentication, origins, requests, isService, metrics, limits, log };
   const app = createGatewayApp({ ...config, ...callers, proxies, readiness });
   const http1 = await openHttp1Room(app, limits);
   parts.defer(() => http1.stop());
@@ -64,22 +68,23 @@ export async function startGateway(
     http2: http2.enter,
   };
   if (!config.isProduction && !isLoopback(config.host)) log.warn({ host: config.host }, OPEN_TO_OTHERS);
-  const door = await openFrontDoor(config, rooms, limits);
-  log.info({ url: door.url }, 'gateway is listening');
+  const opened = await openFrontDoor(config, rooms, limits);
+  door = opened;
+  log.info({ url: opened.url }, 'gateway is listening');
 
   const running = parts.move();
   return {
-    url: door.url,
+    url: opened.url,
     missing: async () => {
       await readiness.refresh();
       return readiness.missing();
     },
     async [Symbol.asyncDispose]() {
-      door.close();
+      opened.close();
       // HTTP/2 first: its plain requests are answered in the other room.
       await http2.stop();
       await http1.stop();
-      await door.cut();
+      await opened.cut();
       await running.disposeAsync();
     },
   };

@@ -1,20 +1,29 @@
-/**
- * So many at a time for each key; the others wait in their order. Whoever asks bounds how many may wait.
- */
+import { ServiceError } from '#common/errors.ts';
+
+/** When one that was refused may come again. */
+const RETRY_MS = 1_000;
+
+/** So many at a time for each key; the others wait in their order, a bounded number of them. */
 export class Turns<Key> {
   readonly #atOnce: number;
+  readonly #mostWaiting: number;
   readonly #queues = new Map<Key, Queue>();
 
-  constructor(atOnce: number) {
+  /** Without `mostWaiting`, the one who takes turns bounds how many wait. */
+  constructor(atOnce: number, mostWaiting: number = Number.POSITIVE_INFINITY) {
     this.#atOnce = atOnce;
+    this.#mostWaiting = mostWaiting;
   }
 
   /**
    * Calls `begin` when it is the turn of this one, now where there is room. To be called once it has ended, or wants its turn no more:
    * the result.
+   * @throws ServiceError RATE_LIMITED when too many wait.
    */
   take(key: Key, begin: () => void): () => void {
     const queue = this.#queues.get(key) ?? { running: 0, waiting: new Set() };
+    if (queue.waiting.size >= this.#mostWaiting)
+      throw new ServiceError('RATE_LIMITED', { retryAfterMs: RETRY_MS });
     this.#queues.set(key, queue);
     let isOver = false;
     let isRunning = queue.running < this.#atOnce;

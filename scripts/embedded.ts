@@ -5,7 +5,7 @@ import { type Env, readAll } from '../common/config.ts';
 import type { Running } from '../common/lifecycle.ts';
 import { Metrics } from '../common/metrics.ts';
 import { readConfig as readGatewayConfig } from '../gateway/config.ts';
-import { startGateway } from '../gateway/service.ts';
+import { type GatewayOverrides, startGateway } from '../gateway/service.ts';
 import { readConfig as readMessengerConfig } from '../messenger/config.ts';
 import { type MessengerOverrides, startMessenger } from '../messenger/service.ts';
 import { readConfig as readUserinfoConfig } from '../userinfo/config.ts';
@@ -19,6 +19,7 @@ export interface Chatterbox extends Running {
 }
 
 export interface EmbeddedOverrides {
+  gateway?: GatewayOverrides;
   authenticator?: AuthenticatorOverrides;
   messenger?: MessengerOverrides;
 }
@@ -57,7 +58,7 @@ export async function startEmbedded(env: Env, overrides: EmbeddedOverrides = {})
   const gateway = started.use(
     await startGateway(
       { ...gatewayConfig, authUrl, userinfoUrl: userinfo.url, messengers: [messenger.address] },
-      { metrics },
+      { metrics, ...overrides.gateway },
     ),
   );
   started.move();

@@ -4,18 +4,20 @@ import { parseArgs } from 'node:util';
 import Mocha from 'mocha';
 
 /**
- * `npm test`: every suite, or those whose paths are given; with `--faults` those that kill and pause the real engines. Ends with one plain
- * line of counts. A suite that leaves something open, so that the process does not end by itself, fails.
+ * `npm test`: every suite, or those whose paths are given; with `--faults` those that kill and pause the real engines; with `--hostile` those
+ * that attack the system. Ends with one plain line of counts. A suite that leaves something open, so that the process does not end by itself, fails.
  */
 const EVERYTHING = '{common,gateway,authenticator,userinfo,messenger,scripts,test,bench}/**/*.test.ts';
 const FAULTS = 'test/faults/**/*.faults.ts';
+const HOSTILE = 'test/hostile/**/*.hostile.ts';
 const LEAK_MS = 10_000;
 
 const { values, positionals: named } = parseArgs({
-  options: { faults: { type: 'boolean' } },
+  options: { faults: { type: 'boolean' }, hostile: { type: 'boolean' } },
   allowPositionals: true,
 });
-const files = named.length > 0 ? named : globSync(values.faults ? FAULTS : EVERYTHING).sort();
+const all = values.faults ? FAULTS : values.hostile ? HOSTILE : EVERYTHING;
+const files = named.length > 0 ? named : globSync(all).sort();
 
 // By an exit, so that the processes which suites have started end as well.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));

@@ -167,7 +167,11 @@ export class Pass {
       if (this.#isOver || this.#hold(chunk)) return;
       if (!stream.write(chunk)) to.pause();
     });
-    stream.on('drain', () => to.resume());
+    stream.on('drain', () => {
+      to.resume();
+      // Much was fetched.
+      if (this.#call.isUnary && !stream.destroyed) this.#deadline?.refresh();
+    });
   }
 
   #hold(chunk: Buffer): boolean {

@@ -3,7 +3,14 @@ import { once } from 'node:events';
 import { constants } from 'node:http2';
 import type { ServerDuplexStream, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
 import { after, before, describe, it } from 'mocha';
-import { callHeaders, FLAG, FRAME, type Frame, headersFrame, RawConnection } from '../fixtures/raw-frames.ts';
+import {
+  callHeaders,
+  FLAG,
+  FRAME,
+  type Frame,
+  headersFrame,
+  RawConnection,
+} from '../../test/outside/raw-frames.ts';
 import { send, startWorld, type World, withToken } from '../fixtures/world.ts';
 
 type Message = Record<string, unknown>;

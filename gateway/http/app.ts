@@ -9,7 +9,7 @@ import { addHealth } from '#common/http/health.ts';
 import type { Authentication } from '#common/identity/authentication.ts';
 import type { Log } from '#common/log.ts';
 import type { Client } from '../front-door.ts';
-import { InFlight } from '../in-flight.ts';
+import type { InFlight } from '../in-flight.ts';
 import type { Limits } from '../limits.ts';
 import type { GatewayMetrics } from '../metrics.ts';
 import { type Origins, setForwarding } from '../origin.ts';
@@ -26,6 +26,8 @@ export interface GatewayAppOptions {
   readiness: Readiness;
   corsOrigins: string[];
   origins: Origins;
+  /** Requests over HTTP, by address. */
+  requests: InFlight;
   /** Whether these headers carry the service credential. */
   isService(headers: IncomingHttpHeaders): boolean;
   metrics: GatewayMetrics;
@@ -58,17 +60,17 @@ export function createGatewayApp(options: GatewayAppOptions): Express {
 const EXPOSED = ['x-request-id', 'retry-after', 'www-authenticate'];
 
 /** Knows whom a request is from, and how many of that address are in flight. */
-function countByAddress({ origins, isService, limits }: GatewayAppOptions): RequestHandler {
-  const inFlight = new InFlight(limits.requestsPerAddress);
+function countByAddress({ origins, isService, requests, limits }: GatewayAppOptions): RequestHandler {
   return (request, response, next) => {
     const { headers, socket } = request;
     const origin = origins.of(headers, socket.remoteAddress ?? '');
-    if (isService(headers)) clientOf(request)?.isService();
-    else response.once('close', inFlight.enter(addressKey(origin.address)));
+    const client = clientOf(request);
+    if (isService(headers)) client?.isService();
+    else if (client !== undefined) response.once('close', requests.enter(addressKey(origin.address)));
     setForwarding(headers, origin, request.id);
     // An answer that is not fetched ends with its connection.
     const late = setTimeout(() => response.destroy(), limits.answerMs + limits.bodyMs);
-    response.once('close', () => clearTimeout(late));
+    response.on('drain', () => late.refresh()).once('close', () => clearTimeout(late));
     if (headers['transfer-encoding'] !== undefined) endUnlessRead(request, response);
     next();
   };
@@ -79,6 +81,7 @@ function endUnlessRead(request: Request, response: Response): void {
   response.once('finish', () => !request.complete && request.destroy());
 }
 
+/** Undefined for what came over HTTP/2, where it was counted. */
 function clientOf({ socket }: Request): Client | undefined {
   return socket instanceof PacedConnection ? socket.client : undefined;
 }

@@ -93,12 +93,15 @@ export class Node implements Disposable {
   #abandonAfter(silenceMs: number): NodeJS.Timeout {
     const due = this.#answeredAt + silenceMs - performance.now();
     // It may be past: Node warns of a negative delay.
-    return setTimeout(() => {
-      const { limits, hasOther } = this.#options;
-      const isLost = performance.now() - this.#answeredAt >= limits.lostMs;
-      if (isLost || hasOther(this)) for (const link of this.links) link.abandon();
-      this.#silence = this.#abandonAfter(performance.now() - this.#answeredAt + limits.checkEveryMs);
-    }, due);
+    return setTimeout(
+      () => {
+        const { limits, hasOther } = this.#options;
+        const isLost = performance.now() - this.#answeredAt >= limits.lostMs;
+        if (isLost || hasOther(this)) for (const link of this.links) link.abandon();
+        this.#silence = this.#abandonAfter(performance.now() - this.#answeredAt + limits.checkEveryMs);
+      },
+      Math.max(0, due),
+    );
   }
 
   #become(isServing: boolean): void {
