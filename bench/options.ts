@@ -19,7 +19,7 @@ export const USAGE = `npm run bench -- [options]
   (none)                  the whole table, at most 60 minutes; with TEST_MYSQL_URL on MariaDB too
   --quick                 at most 60 seconds: too short to quote
   --smoke                 everything once and small: whether it works, not how fast
-  --only NAME[,NAME...]   workloads whose names begin so; "soak" and "large" are only run like this
+  --only NAME[,NAME...]   workloads whose names begin so; "soak", "large" and "hostile" are only run like this
   --store URL             sqlite: or mysql://user:password@host:port (each run gets a database of its own)
   --through gateway|direct
   --seconds N             of each load

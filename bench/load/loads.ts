@@ -1,3 +1,4 @@
+import { runBesideAttack } from './beside-attack.ts';
 import { runBursts } from './bursts.ts';
 import { runBystanders } from './bystanders.ts';
 import { runCatchUp } from './catch-up.ts';
@@ -28,6 +29,7 @@ export const LOADS = {
   inbox: runInbox,
   'catch-up': runCatchUp,
   logins: runLogins,
+  'beside attack': runBesideAttack,
   'echo streams': runEchoStreams,
 };
 

@@ -15,6 +15,8 @@ export interface ServerOptions {
   store?: string;
   /** The checkout that is measured; default: this one. */
   root?: string;
+  /** One address may take what it may in production; else all clients of the bench come from one without limits. */
+  hasLimits?: boolean;
   /** Fills the store before the start. */
   prepare?: (where: Where) => Promise<void>;
   /** A folder that exists; it is kept. Default: a new one, removed at the end. */
@@ -44,12 +46,24 @@ export interface ServerUnderTest extends AsyncDisposable {
 
 export type Through = 'gateway' | 'direct';
 
-/** The bench's users are not held back by the send rate, and its terminal is for figures. */
+/** What all clients of the bench take from one address. */
+const FROM_ONE_ADDRESS = {
+  CHATTERBOX_CONNECTIONS_PER_ADDRESS: '20000',
+  CHATTERBOX_UNDECIDED_PER_ADDRESS: '20000',
+  CHATTERBOX_REQUESTS_PER_ADDRESS: '20000',
+  CHATTERBOX_CALLS_PER_ADDRESS: '100000',
+};
+
+/** The bench's users are not held back by the send rate, nor by having one address, and its terminal is for figures. */
 export const UNLIMITED = {
+  ...FROM_ONE_ADDRESS,
   CHATTERBOX_SEND_RATE: '1000000',
   CHATTERBOX_SEND_BURST: '10000000',
   CHATTERBOX_LOG_LEVEL: 'error',
 };
+
+/** An empty setting is its default. */
+const DEFAULTS = Object.fromEntries(Object.keys(FROM_ONE_ADDRESS).map((name) => [name, '']));
 
 const ROOT = join(import.meta.dirname, '../..');
 const PROGRAMS = {
@@ -74,7 +88,8 @@ export async function startServer(options: ServerOptions): Promise<ServerUnderTe
   const [file, ...args] = PROGRAMS[program];
   const env = { ...process.env, PORT: '0', DATA_DIR: dataDir, CHATTERBOX_MESSAGES_URL: messagesUrl };
   const began = performance.now();
-  const child = start(join(root, file), args, { ...env, ...UNLIMITED });
+  const settings = options.hasLimits ? { ...UNLIMITED, ...DEFAULTS } : UNLIMITED;
+  const child = start(join(root, file), args, { ...env, ...(await knownTo(root, settings)) });
   cleanup.defer(() => stop(child, 'SIGTERM'));
   const { url, messenger } = await hear<{ url: string; messenger: string }>(child, START_MS);
   const readyMs = performance.now() - began;
@@ -95,6 +110,12 @@ export async function startServer(options: ServerOptions): Promise<ServerUnderTe
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+/** Another checkout may be older than a setting, and refuses what it does not know. */
+async function knownTo(root: string, settings: Record<string, string>): Promise<Record<string, string>> {
+  const { SETTINGS } = (await import(join(root, 'common/settings.ts'))) as { SETTINGS: object };
+  return Object.fromEntries(Object.entries(settings).filter(([name]) => name in SETTINGS));
 }
 
 function newFolder(cleanup: AsyncDisposableStack): string {

@@ -1,6 +1,7 @@
 import type { Options } from '../options.ts';
 import type { Workload } from './bench.ts';
 import { FLOORS } from './floors.ts';
+import { HOSTILE } from './hostile.ts';
 import { IDLE } from './idle.ts';
 import { LARGE } from './large.ts';
 import { LOGINS } from './logins.ts';
@@ -28,6 +29,7 @@ export const CATALOGUE: readonly Workload[] = [
   START_UP,
   TWO_NODES,
   SOAK,
+  HOSTILE,
 ];
 
 /**

@@ -1,0 +1,17 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { ATTACKS, type Target } from '../../test/hostile/support/attacks.ts';
+
+/** How long each round of an attack is held. */
+const ROUND_MS = 500;
+
+/** Attacks again and again until the bench lets it go. */
+process.on('disconnect', () => process.exit());
+process.once('message', async ({ name, target }: { name: string; target: Target }) => {
+  const attack = ATTACKS[name];
+  if (attack === undefined) throw new Error(`there is no attack "${name}"`);
+  for (let isFirst = true; ; isFirst = false) {
+    await using _sockets = await attack.begin(target).catch(() => undefined);
+    if (isFirst) process.send?.({ begun: true });
+    await delay(ROUND_MS);
+  }
+});

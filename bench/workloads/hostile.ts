@@ -1,0 +1,50 @@
+import { ATTACKS, type Target } from '../../test/hostile/support/attacks.ts';
+import { sessionStub, unary } from '../../test/outside/grpc.ts';
+import { register } from '../../test/outside/http.ts';
+import { hear, start, stop } from '../processes/child.ts';
+import type { ServerUnderTest } from '../processes/server.ts';
+import { type Bench, names, type Workload } from './bench.ts';
+
+const BEGUN_WITHIN_MS = 30_000;
+
+/** How it is for people while somebody at another address attacks, by each attack that the hostile suite knows. The limits are those of production. */
+export const HOSTILE: Workload = {
+  name: 'hostile',
+  isNamedOnly: true,
+  async run(bench) {
+    const attacks = Object.keys(ATTACKS).slice(0, bench.size(Number.POSITIVE_INFINITY, 1));
+    for (const name of attacks) await measure(bench, name);
+  },
+};
+
+async function measure(bench: Bench, name: string): Promise<void> {
+  await using server = await bench.server({ hasLimits: true });
+  const target = await victim(server, bench.size(100, 1));
+  const attacker = start(new URL('../processes/attacker.ts', import.meta.url), [], process.env);
+  try {
+    await bench.measure({
+      workload: `hostile: ${name}`,
+      through: 'gateway',
+      load: 'beside attack',
+      params: { url: server.url, people: server.people(names('p', 4), 'gateway'), ...bench.sizes },
+      server,
+      extraSeconds: 2 * bench.sizes.seconds,
+      async onWait() {
+        attacker.send({ name, target });
+        await hear(attacker, BEGUN_WITHIN_MS);
+      },
+    });
+  } finally {
+    await stop(attacker);
+  }
+}
+
+/** An account with a history whose pages are large. */
+async function victim({ url }: ServerUnderTest, messages: number): Promise<Target> {
+  const eve = await register(url, 'eve');
+  const stub = sessionStub(url);
+  for (let i = 0; i < messages; i++)
+    await unary(stub, 'Send', { friend: 'eve', text: 'x'.repeat(8_000) }, eve);
+  stub.close();
+  return { url, token: eve.token, conversation: 'eve:eve' };
+}
