@@ -102,8 +102,9 @@ export class Guest {
       this.#countByAddress(stream, headers, isGrpc);
     } catch (thrown) {
       const error = toServiceError(thrown);
-      if (isGrpc) answerWith(stream, errorTrailers(error), requestIdOf(headers));
-      else answerProblem(stream, error, requestIdOf(headers));
+      if (isGrpc)
+        answerWith(stream, errorTrailers(error), requestIdOf(headers), this.#shared.limits.lingerMs);
+      else answerProblem(stream, error, requestIdOf(headers), this.#shared.limits.lingerMs);
       return;
     }
     if (isGrpc) void this.#passGrpc(stream, headers, raw);
@@ -152,7 +153,7 @@ export class Guest {
       if (error.reason === 'INTERNAL') log.error({ err: error }, 'call failed');
       const trailers = errorTrailers(error);
       code = codeOf(trailers);
-      answerWith(stream, trailers, call.requestId);
+      answerWith(stream, trailers, call.requestId, this.#shared.limits.lingerMs);
     };
     try {
       if (service === undefined) throw new ServiceError('UNIMPLEMENTED');

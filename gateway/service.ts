@@ -62,7 +62,7 @@ export async function startGateway(
   const app = createGatewayApp({ ...config, ...callers, proxies, readiness });
   const http1 = await openHttp1Room(app, limits);
   parts.defer(() => http1.stop());
-  const http2 = createHttp2Room({ ...callers, nodes, bridge: bridgeTo(http1.enter) });
+  const http2 = createHttp2Room({ ...callers, nodes, bridge: bridgeTo(http1.enter, limits) });
   const rooms = {
     http1: (socket: Socket, client: Client) => http1.enter(new PacedConnection(socket, client)),
     http2: http2.enter,

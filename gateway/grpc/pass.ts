@@ -8,6 +8,7 @@ import {
 } from 'node:http2';
 import { status as GrpcCode } from '@grpc/grpc-js';
 import { ServiceError } from '#common/errors.ts';
+import { leaveToClient } from '../leave-to-client.ts';
 import type { Limits } from '../limits.ts';
 import { requestHeaders, responseHeaders } from './headers.ts';
 import { JoinedWrites } from './joined-writes.ts';
@@ -82,7 +83,7 @@ export class Pass {
     const trailers = errorTrailers(error);
     this.#code = codeOf(trailers);
     if (stream.headersSent) this.#endWith(trailers);
-    else answerWith(stream, trailers, requestId);
+    else answerWith(stream, trailers, requestId, this.#limits.lingerMs);
     this.#to?.close(constants.NGHTTP2_CANCEL);
   }
 
@@ -143,7 +144,7 @@ export class Pass {
       const trailers = ourTrailers(head);
       this.#code = codeOf(trailers);
       stream.respond(trailers, { endStream });
-      stopUpload(stream, stream.readableEnded);
+      leaveToClient(stream, this.#limits.lingerMs);
       stopUpload(to.resume(), to.writableEnded);
     });
     to.once('trailers', (trailers) => {
@@ -252,7 +253,7 @@ export class Pass {
   #sendTrailers(): void {
     const { stream } = this.#call;
     if (!stream.destroyed) stream.sendTrailers(this.#trailers ?? {});
-    stopUpload(stream, stream.readableEnded);
+    leaveToClient(stream, this.#limits.lingerMs);
   }
 
   #clientGone(): void {
@@ -289,8 +290,8 @@ function isHalfClosed(stream: Http2Stream): boolean {
   return stream.readableEnded && (!stream.closed || stream.rstCode === constants.NGHTTP2_NO_ERROR);
 }
 
-/** After the answer nobody reads on: a client that has not half-closed is asked to stop (RFC 9113, section 8.1). */
-function stopUpload(stream: Http2Stream, isUploaded: boolean): void {
+/** After the answer nothing more is sent to the messenger. */
+function stopUpload(stream: ClientHttp2Stream, isUploaded: boolean): void {
   // Not at once: a reset overtakes trailers that were handed to Node in the same turn.
   if (!isUploaded) setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));
 }

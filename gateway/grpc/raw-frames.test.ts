@@ -5,11 +5,13 @@ import type { ServerDuplexStream, ServerUnaryCall, sendUnaryData } from '@grpc/g
 import { after, before, describe, it } from 'mocha';
 import {
   callHeaders,
+  callOf,
   FLAG,
   FRAME,
   type Frame,
   headersFrame,
   RawConnection,
+  requestOf,
 } from '../../test/outside/raw-frames.ts';
 import { send, startWorld, type World, withToken } from '../fixtures/world.ts';
 
@@ -43,6 +45,23 @@ describe('a client that writes its own frames', () => {
     assert.equal(await passed([world.token()]), 1);
     assert.equal(await passed([world.token(), world.token()]), 0);
     assert.equal(await passed([]), 0);
+  });
+
+  it('and goes on sending after it was refused has its answer, and is not reset while it may end the stream itself', async () => {
+    using connection = await RawConnection.open(world.url);
+    for (const [id, headers] of [
+      [1, callHeaders()],
+      [3, callOf('/no.such.Service/Call')],
+      [5, requestOf('POST', '/nothing')],
+    ] as const) {
+      connection.write(headersFrame(id, headers));
+      await connection.first(({ stream, flags }) => stream === id && (flags & FLAG.endStream) !== 0);
+      connection.write({ type: FRAME.ping, flags: 0, stream: 0, payload: Buffer.alloc(8, id) });
+      await connection.first(({ type, payload }) => type === FRAME.ping && payload[0] === id);
+      assert.ok(!connection.received.some(({ type }) => type === FRAME.reset), `stream ${id}`);
+    }
+    // One that does not end it is asked to.
+    await connection.first(({ type, stream }) => type === FRAME.reset && stream === 5);
   });
 
   it('and cancels 1,500 calls at once loses its connection, and nobody else theirs', async () => {

@@ -4,6 +4,7 @@ import { type Reason, ServiceError } from '#common/errors.ts';
 import { STATUS_DETAILS, toRpcStatus } from '#common/grpc/status.ts';
 import { ErrorInfo } from '#proto/google/rpc/error_details.ts';
 import { Status } from '#proto/google/rpc/status.ts';
+import { leaveToClient } from '../leave-to-client.ts';
 
 /** What the numbers mean that come from a gRPC library rather than from our services; any other is INTERNAL. */
 const REASON_OF: Partial<Record<number, Reason>> = {
@@ -61,16 +62,17 @@ export function codeOf(trailers: OutgoingHttpHeaders): number {
   return Number(trailers['grpc-status'] ?? GrpcCode.UNKNOWN);
 }
 
-/** Answers the whole call with trailers only, and asks the client to send no more. */
+/** Answers the whole call with trailers only, and takes no more of it; the client has `lingerMs` to end it. */
 export function answerWith(
   stream: ServerHttp2Stream,
   trailers: OutgoingHttpHeaders,
   requestId: string,
+  lingerMs: number,
 ): void {
   if (stream.destroyed || stream.closed || stream.headersSent) return;
   const head = { ':status': 200, 'content-type': 'application/grpc+proto', 'x-request-id': requestId };
   stream.respond({ ...head, ...trailers }, { endStream: true });
-  stream.close();
+  leaveToClient(stream, lingerMs);
 }
 
 /** As gRPC's protocol over HTTP/2 writes a Status-Message. */

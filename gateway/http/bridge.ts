@@ -4,6 +4,8 @@ import { type Duplex, duplexPair } from 'node:stream';
 import { ServiceError } from '#common/errors.ts';
 import type { Client } from '../front-door.ts';
 import { isHopByHop, requestIdOf } from '../header-rules.ts';
+import { leaveToClient } from '../leave-to-client.ts';
+import type { Limits } from '../limits.ts';
 import { bareProblem } from './bare-problem.ts';
 
 /** Answers a request of an HTTP/2 connection that is not gRPC. */
@@ -15,9 +17,12 @@ export type Bridge = (
 ) => void;
 
 /** Carries the request to the HTTP/1.1 room, over a connection inside this process, so that no handler is written twice. */
-export function bridgeTo(enter: (connection: Duplex) => void): Bridge {
+export function bridgeTo(
+  enter: (connection: Duplex) => void,
+  { lingerMs }: Pick<Limits, 'lingerMs'>,
+): Bridge {
   return (stream, headers, raw, client) => {
-    const refuse = (error: ServiceError) => answerProblem(stream, error, requestIdOf(headers));
+    const refuse = (error: ServiceError) => answerProblem(stream, error, requestIdOf(headers), lingerMs);
     if (stream.destroyed || stream.closed) return;
     if (headers[':method'] === 'CONNECT') return refuse(new ServiceError('METHOD_NOT_ALLOWED'));
     if (
@@ -36,7 +41,7 @@ export function bridgeTo(enter: (connection: Duplex) => void): Bridge {
       outgoing.on('error', (cause) =>
         refuse(new ServiceError('UNAVAILABLE', { retryAfterMs: 1_000, cause })),
       );
-      outgoing.on('response', (response) => answer(stream, response));
+      outgoing.on('response', (response) => answer(stream, response, lingerMs));
       stream.once('close', () => outgoing.destroy());
       // A body that is still to come does not hold back the headers, nor the answer to them.
       if (!stream.endAfterHeaders) outgoing.flushHeaders();
@@ -60,14 +65,20 @@ function connectTo(enter: (connection: Duplex) => void, address: string): Duplex
   return near;
 }
 
-function answer(stream: ServerHttp2Stream, response: IncomingMessage): void {
+function answer(stream: ServerHttp2Stream, response: IncomingMessage, lingerMs: number): void {
   if (stream.destroyed || stream.closed) return void response.destroy();
   const kept = Object.entries(response.headers).filter(([name]) => !isHopByHop(name));
   stream.respond({ ...Object.fromEntries(kept), ':status': response.statusCode ?? 500 });
   response.on('error', () => stream.close(constants.NGHTTP2_INTERNAL_ERROR)).pipe(stream);
+  stream.once('finish', () => leaveToClient(stream, lingerMs));
 }
 
-export function answerProblem(stream: ServerHttp2Stream, error: ServiceError, requestId: string): void {
+export function answerProblem(
+  stream: ServerHttp2Stream,
+  error: ServiceError,
+  requestId: string,
+  lingerMs: number,
+): void {
   if (stream.destroyed || stream.closed) return;
   if (stream.headersSent) {
     stream.close(constants.NGHTTP2_INTERNAL_ERROR);
@@ -76,6 +87,7 @@ export function answerProblem(stream: ServerHttp2Stream, error: ServiceError, re
   const { status, headers, body } = bareProblem(error, { requestId });
   stream.respond({ ':status': status, ...headers });
   stream.end(body);
+  leaveToClient(stream, lingerMs);
 }
 
 /** Pairs as they came, so that a header given twice is still given twice. */
