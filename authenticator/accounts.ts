@@ -1,6 +1,7 @@
 import { type Reason, ServiceError, toServiceError } from '#common/errors.ts';
 import type { Identity } from '#common/identity/access-token.ts';
-import { canonicalUsername, isReservedUsername } from '#common/username.ts';
+import { isReservedName } from '#common/text/reserved-names.ts';
+import { canonicalUsername } from '#common/username.ts';
 import { acceptablePassword, type PasswordHasher } from './passwords.ts';
 import type { Account, AccountStore } from './ports.ts';
 import type { Grant, Sessions } from './sessions.ts';
@@ -21,7 +22,7 @@ export class Accounts {
     const username = canonicalUsername(raw, 'username');
     const accepted = acceptablePassword(password, username, 'password');
     // A taken name is found before the costly hash; a race for it is decided by the store.
-    if (isReservedUsername(username) || (await store.account(username))) throw taken();
+    if (isReservedName(username) || (await store.account(username))) throw taken();
     const passwordHash = await throttle.registration(username, address, () => hasher.hash(accepted));
     const { session, grant } = sessions.prepare(username, device);
     const account = { username, displayName: displayName ?? username, passwordHash, createdAt: clock() };

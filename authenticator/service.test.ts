@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { readFeed } from '#common/http/ndjson.ts';
 import { Authentication } from '#common/identity/authentication.ts';
@@ -49,6 +50,29 @@ describe('the authenticator', () => {
       assert.equal((await register('ada', name)).status, 400, JSON.stringify(name));
     assert.equal((await register('ada', '🚀'.repeat(64))).status, 201);
     assert.equal((await register('bob', 'עדה 👩‍🚀')).status, 201);
+  });
+
+  it('refuses a name that looks like one of the system, as a username and as a display name', async () => {
+    const register = (username: string, display_name?: string) =>
+      world.call('POST', '/auth/register', { body: { username, password: PASSWORD, display_name } });
+    for (const username of ['admin', 'adm1n', 'supp0rt', 'rnoderator', 'chatter_box'])
+      assert.equal((await register(username)).status, 409, username);
+    for (const name of ['Admin', 'Аdmin', 'Suppоrt', '★ Chatterbox ★']) {
+      const response = await register('ada', name);
+      assert.equal(response.status, 400, name);
+      assert.equal(((await response.json()) as { detail: string }).detail, 'display_name: is reserved');
+    }
+    assert.equal((await register('ada', 'Ada Admin')).status, 201);
+  });
+
+  it('lets an account in whose name was reserved only later', async () => {
+    await world.register('adam');
+    await world.stop();
+    const db = new DatabaseSync(join(world.dataDir, 'authenticator', 'accounts.db'));
+    db.exec("UPDATE account SET username = 'adm1n', display_name = 'adm1n'");
+    db.close();
+    await world.start();
+    assert.equal((await world.login('adm1n', PASSWORD)).status, 200);
   });
 
   it('says in plain words which fields are missing or of the wrong kind', async () => {

@@ -5,32 +5,6 @@ export const MAX_USERNAME = 64;
 
 const PATTERN = new RegExp(`^[a-z0-9][a-z0-9._-]{0,${MAX_USERNAME - 1}}$`);
 
-/** Names that would collide with a path or look like the house speaking. */
-const RESERVED = new Set([
-  'admin',
-  'administrator',
-  'anonymous',
-  'chatterbox',
-  'everyone',
-  'friends',
-  'health',
-  'healthz',
-  'help',
-  'me',
-  'moderator',
-  'null',
-  'people',
-  'readyz',
-  'requests',
-  'root',
-  'search',
-  'self',
-  'suggestions',
-  'support',
-  'system',
-  'undefined',
-]);
-
 /**
  * A username as everybody writes it: NFKC, lower case, without the double quotes that the first app wraps
  * names in.
@@ -47,9 +21,4 @@ export function canonicalUsername(raw: string, field: string): string {
     );
   }
   return name;
-}
-
-/** Whether nobody may register this canonical name. */
-export function isReservedUsername(name: string): boolean {
-  return RESERVED.has(name);
 }

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { isReservedName } from '../text/reserved-names.ts';
+import { nameProblem, normalText } from '../text/visible.ts';
 
 /** Whether a text has so many code points: what people count as characters, near enough. */
 export function isBetween(text: string, min: number, max: number): boolean {
@@ -6,17 +8,19 @@ export function isBetween(text: string, min: number, max: number): boolean {
   return length >= min && length <= max;
 }
 
-/** C0 and C1, line separators, and what turns the direction of writing: a name must not reorder what stands beside it. */
-const CONTROLS = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u;
-
+/** In code points of NFC, as it is stored. */
 export const MAX_DISPLAY_NAME = 64;
 
-/** How somebody wants to be called: 1 to 64 characters, without control characters. */
+/** How somebody wants to be called: 1 to 64 characters in NFC, by the rule of common/text/visible.ts, and no name of the system. */
 export const DisplayName = z
   .string('must be text')
-  .trim()
-  .refine((text) => isBetween(text, 1, MAX_DISPLAY_NAME), `must have 1 to ${MAX_DISPLAY_NAME} characters`)
-  .refine((text) => text.isWellFormed() && !CONTROLS.test(text), 'must not have control characters');
+  .transform((text) => normalText(text).trim())
+  .superRefine((name, context) => {
+    const problem = isBetween(name, 1, MAX_DISPLAY_NAME)
+      ? (nameProblem(name) ?? (isReservedName(name) ? 'is reserved' : undefined))
+      : `must have 1 to ${MAX_DISPLAY_NAME} characters`;
+    if (problem !== undefined) context.addIssue(problem);
+  });
 
 /** A text that must be there. */
 export const Required = z.string({

@@ -37,6 +37,13 @@ describe('people over HTTP', () => {
     assert.equal((await world.as('bob', 'PATCH /chat/people/me', longest)).status, 200);
   });
 
+  it('texts are stored as NFC, with LF for each end of line', async () => {
+    const change = { display_name: 'Zoe\u0308', about: 'cafe\u0301\r\nو می\u200cخواهم\t👩‍🚀' };
+    const { status, body } = await world.as('bob', 'PATCH /chat/people/me', change);
+    assert.equal(status, 200);
+    assert.deepEqual([body.display_name, body.about], ['Zoë', 'café\nو می\u200cخواهم\t👩‍🚀']);
+  });
+
   for (const [field, value] of [
     ['display_name', ''],
     ['display_name', '   '],
@@ -45,11 +52,25 @@ describe('people over HTTP', () => {
     ['display_name', '\ud800'],
     ['display_name', 'nul\u0000'],
     ['display_name', 'a\u202eb'],
+    ['display_name', '\u3164'],
+    ['display_name', `Z${'\u0351'.repeat(5)}`],
+    ['display_name', 'Suppоrt'],
     ['display_name', null],
     ['about', 'x'.repeat(501)],
     ['about', 'nul\0'],
+    ['about', 'a\u202eb'],
+    ['about', 'a\ue000b'],
+    ['about', 'a\u2028b'],
+    ['about', `Z${'\u0351'.repeat(5)}`],
     ['avatar_url', 'javascript:alert(1)'],
     ['avatar_url', 'https://example.org/ a'],
+    ['avatar_url', 'http://example.org/a.png'],
+    ['avatar_url', 'https://example.org@evil.example/a.png'],
+    ['avatar_url', 'https://@evil.example/a.png'],
+    ['avatar_url', 'https://example.org\\@evil.example/a.png'],
+    ['avatar_url', 'https:///example.org/a.png'],
+    ['avatar_url', 'https://example.org/\u202egnp.a'],
+    ['avatar_url', 'https://example.org/\ud800'],
     ['avatar_url', 'https://'],
     ['avatar_url', `https://example.org/${'a'.repeat(2_048)}`],
     ['body', 'username'],

@@ -1,6 +1,10 @@
 import { z } from 'zod';
 import { DisplayName, isBetween, Required } from '#common/http/fields.ts';
+import { linesProblem, normalText, textProblem } from '#common/text/visible.ts';
 import { fold } from '../search-terms.ts';
+
+/** In code points of NFC. */
+const MAX_ABOUT = 500;
 
 const LONGEST_URL = 2_048;
 
@@ -40,22 +44,32 @@ export const ProfileBody = z.strictObject({
   display_name: DisplayName.optional(),
   about: z
     .string('must be text')
-    .refine((text) => isBetween(text, 0, 500), 'must have 500 characters or less')
-    .refine(
-      (text) => text.isWellFormed() && !/[^\P{Cc}\t\n\r]/u.test(text),
-      'must not have control characters',
-    )
+    .transform(normalText)
+    .superRefine((text, context) => {
+      const problem = isBetween(text, 0, MAX_ABOUT)
+        ? linesProblem(text)
+        : `must have ${MAX_ABOUT} characters or less`;
+      if (problem !== undefined) context.addIssue(problem);
+    })
     .optional(),
   avatar_url: z
     .string('must be text')
     .max(LONGEST_URL, `must have ${LONGEST_URL} characters or less`)
-    .refine(isWebUrl, 'must be an http:// or https:// URL, or empty')
+    .refine(isPictureUrl, 'must be an https:// URL without a user and password, or empty')
     .optional(),
 });
 
-/** A URL parser forgives white space and control characters; who shows the picture may not. */
-function isWebUrl(text: string): boolean {
+/**
+ * A URL parser forgives white space, control characters and backslashes; the program that shows the picture may not. Anything before an @
+ * passes for the host to a reader.
+ */
+function isPictureUrl(text: string): boolean {
+  if (text === '') return true;
+  const [, authority] = /^https:\/\/([^/?#\s\\]+)[^\s\\]*$/iu.exec(text) ?? [];
   return (
-    text === '' || (/^https?:\/\/[^\s\p{Cc}]+$/iu.test(text) && text.isWellFormed() && URL.canParse(text))
+    authority !== undefined &&
+    !authority.includes('@') &&
+    textProblem(text) === undefined &&
+    URL.canParse(text)
   );
 }

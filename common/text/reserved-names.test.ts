@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { describe, it } from 'mocha';
+import { isReservedName } from './reserved-names.ts';
+import { LOOKALIKES } from './unicode-tables.ts';
+
+const SEED = { seed: 1, numRuns: 1_000 };
+
+describe('a reserved name', () => {
+  const like = (letter: string) => [
+    letter,
+    letter.toUpperCase(),
+    ...(LOOKALIKES[letter] ?? ''),
+    ...(LOOKALIKES[letter.toUpperCase()] ?? ''),
+  ];
+  const spelled = (name: string) =>
+    fc
+      .tuple(...[...name].map((letter) => fc.constantFrom(...like(letter))))
+      .map((letters) => letters.join(''));
+
+  it('stays reserved with any of its letters changed for one that looks alike, in any case', () => {
+    const name = fc
+      .constantFrom('admin', 'support', 'chatterbox', 'moderator', 'system', 'me', 'null')
+      .chain(spelled);
+    fc.assert(
+      fc.property(name, (text) => assert.ok(isReservedName(text), text)),
+      SEED,
+    );
+  });
+
+  for (const name of [
+    'Admin',
+    'ADM1N',
+    'adm1n',
+    'аdmіn',
+    'СНАТТЕRВОХ',
+    'ＳＵＰＰＯＲＴ',
+    '𝓼𝔂𝓼𝓽𝓮𝓶',
+    'rnoderator',
+    'r00t',
+    ' Support ',
+    'ad\u200bmin',
+    'A d m i n',
+    '★ Support ★',
+    '[admin]',
+    'ad.min',
+    'chatter_box',
+  ])
+    it(`is seen in ${JSON.stringify(name)}`, () => assert.ok(isReservedName(name)));
+
+  for (const name of [
+    'Ada',
+    'Adam',
+    'Administrata',
+    'Mé',
+    'M. E.',
+    'Helpful',
+    'Systema',
+    'Supporter',
+    'Адмирал',
+    '山田',
+    '🚀',
+  ])
+    it(`is not seen in ${name}`, () => assert.ok(!isReservedName(name)));
+});

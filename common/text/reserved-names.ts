@@ -1,0 +1,69 @@
+import { LOOKALIKES } from './unicode-tables.ts';
+
+/** Names that would look like the system speaking. */
+const SYSTEM = [
+  'admin',
+  'administrator',
+  'anonymous',
+  'chatterbox',
+  'everyone',
+  'help',
+  'moderator',
+  'root',
+  'support',
+  'system',
+];
+
+/** Names that would collide with a path or with a word of a program. */
+const WORDS = [
+  'friends',
+  'health',
+  'healthz',
+  'me',
+  'null',
+  'people',
+  'readyz',
+  'requests',
+  'search',
+  'self',
+  'suggestions',
+  'undefined',
+];
+
+const PROTOTYPES = new Map(
+  Object.entries(LOOKALIKES).flatMap(([prototype, characters]) =>
+    [...characters].map((character) => [character, prototype] as const),
+  ),
+);
+
+const RESERVED = new Set([...SYSTEM, ...WORDS].map(likeness));
+const RESERVED_DECORATED = new Set(SYSTEM.map(likeness));
+
+/**
+ * Whether a name cannot be told from one that is reserved, by the skeletons of UTS 39. The names of the system are reserved with blanks,
+ * punctuation and symbols around and between their letters too.
+ */
+export function isReservedName(name: string): boolean {
+  const plain = name.replace(/[^\p{L}\p{N}\p{M}]/gu, '');
+  return (
+    RESERVED.has(likeness(name.trim())) ||
+    RESERVED_DECORATED.has(likeness(plain)) ||
+    RESERVED_DECORATED.has(likeness(name).replace(/[^\p{L}\p{N}\p{M}]/gu, ''))
+  );
+}
+
+/**
+ * Equal for names that look alike, whatever their case. The skeleton is taken before the case is folded and after it: other letters look
+ * like ASCII in one case than in the other. An I is an l to UTS 39, so that here an i is one too.
+ */
+function likeness(name: string): string {
+  return skeleton(skeleton(name.normalize('NFKC')).toLowerCase()).replaceAll('i', 'l');
+}
+
+/** As far as it can be ASCII letters: other prototypes occur in no reserved name. */
+function skeleton(text: string): string {
+  return Array.from(
+    text.normalize('NFD').replace(/\p{Default_Ignorable_Code_Point}/gu, ''),
+    (character) => PROTOTYPES.get(character) ?? character,
+  ).join('');
+}
