@@ -33,7 +33,8 @@ export class Accounts {
 
   /**
    * Without `lifetime` (seconds) the session can be refreshed.
-   * @throws ServiceError BAD_CREDENTIALS, the same for a wrong user as for a wrong password, RATE_LIMITED, OVERLOADED.
+   * @throws ServiceError BAD_CREDENTIALS, the same for a wrong user as for a wrong password, RATE_LIMITED, OVERLOADED;
+   * INVALID_REQUEST for what no user can be called.
    */
   async login(login: Login): Promise<Grant> {
     try {
@@ -46,8 +47,7 @@ export class Accounts {
 
   async #login({ username: raw, password, device, address, lifetime }: Login): Promise<Grant> {
     const { store, sessions, throttle } = this.#parts;
-    // Cut, because the budgets of the throttle are kept by this name.
-    const username = canonicalOrRaw(raw.slice(0, 256));
+    const username = canonicalUsername(raw, 'username');
     const account = await store.account(username);
     const passwordHash = await this.#check(account, password, (check) =>
       throttle.login(username, address, check),
@@ -89,15 +89,6 @@ export class Accounts {
     const renewed = await hasher.hash(password.normalize('NFC'));
     await store.replaceHash(account.username, stored, renewed);
     return renewed;
-  }
-}
-
-/** A name that cannot exist is looked for all the same, so that it costs what a wrong one costs. */
-function canonicalOrRaw(raw: string): string {
-  try {
-    return canonicalUsername(raw, 'username');
-  } catch {
-    return raw;
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { openSqliteStore } from './adapters/accounts-sqlite.ts';
 import { type Granted, PASSWORD, World } from './fixtures/world.ts';
@@ -36,7 +37,7 @@ describe('a password', () => {
   it('has 8 to 256 characters, each counted once whatever bytes it takes', () => {
     for (const password of ['x'.repeat(7), '🦉'.repeat(7), 'x'.repeat(257), '🦉'.repeat(257)])
       assert.throws(() => acceptablePassword(password, 'ada', 'new'), { reason: 'INVALID_REQUEST' });
-    for (const password of ['🦉'.repeat(8), '🦉'.repeat(256), '        '])
+    for (const password of ['🦉🦊'.repeat(4), '🦉🦊'.repeat(128), '. . . . '])
       assert.equal(acceptablePassword(password, 'ada', 'new'), password);
   });
 
@@ -44,6 +45,58 @@ describe('a password', () => {
     assert.throws(
       () => acceptablePassword('pAssWord1', 'ada', 'new'),
       (error: { fields?: { field: string }[] }) => error.fields?.[0]?.field === 'new',
+    );
+  });
+});
+
+describe('a password that nobody should choose', () => {
+  for (const [why, says, passwords] of [
+    [
+      'repeats one character',
+      'must not be one character repeated',
+      ['aaaaaaaa', 'aAaAaAaA', '🦉'.repeat(20), 'é'.repeat(8)],
+    ],
+    [
+      'is blank',
+      'must not be blanks only',
+      ['        ', '\u3000'.repeat(8), ' \u00a0\u2003 \u2800\u3164\u200b ', '\u200b'.repeat(9)],
+    ],
+    [
+      'has control characters',
+      'must not have control characters',
+      ['with a\0 NUL', 'with a\u001b ESC', '\0'.repeat(8)],
+    ],
+    [
+      'is the name of the service',
+      'must not be the name of the service',
+      ['ChatterBox', 'chatterbox2026!', '#chatter-box'],
+    ],
+  ] as const)
+    for (const password of passwords)
+      it(`is refused where it ${why}: ${JSON.stringify(password)}`, async () => {
+        await using world = await World.start();
+        const refused = await world.call('POST', '/auth/register', { body: { username: 'ada', password } });
+        assert.equal(refused.status, 400);
+        const { errors } = (await refused.json()) as { errors: unknown };
+        assert.deepEqual(errors, [{ field: 'password', detail: says }]);
+        const { access_token: token } = await world.register('ada');
+        const change = { token, body: { current: PASSWORD, new: password } };
+        assert.equal((await world.call('POST', '/auth/password', change)).status, 400);
+      });
+
+  it('is refused for one repeated character, whatever its spelling', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'grapheme', minLength: 1, maxLength: 1 }),
+        fc.integer({ min: 8, max: 256 }),
+        (one, times) => {
+          fc.pre([...one.normalize('NFC')].length === 1);
+          assert.throws(() => acceptablePassword(one.repeat(times), 'ada', 'new'), {
+            reason: 'INVALID_REQUEST',
+          });
+        },
+      ),
+      { seed: 1 },
     );
   });
 });

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 import { dictionary } from '@zxcvbn-ts/language-common';
 import { invalidField, ServiceError } from '#common/errors.ts';
+import { isBlank } from '#common/text/visible.ts';
 
 /** Of few cores one is left to the messages: on two of them two hashes at once made the p99 of a full load 2.4 times as long. */
 export const HASHES_AT_ONCE = availableParallelism() < 4 ? 1 : 2;
@@ -13,6 +14,8 @@ const PARAMETERS: Parameters = { memory: 19_456, passes: 2, parallelism: 1, tagL
 const PHC = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$([\w+/]+)\$([\w+/]+)$/;
 
 const COMMON = new Set(dictionary['passwords-common'].map((word) => String(word).toLowerCase()));
+/** Alone, or with digits and signs around and between its letters. */
+const SERVICE_NAME = 'chatterbox';
 const derive = promisify(argon2);
 
 /**
@@ -23,7 +26,12 @@ export function acceptablePassword(raw: string, username: string, field: string)
   const password = normal(raw);
   const length = [...password].length;
   if (length < 8 || length > 256) throw invalidField(field, 'must have 8 to 256 characters');
+  if (/\p{Cc}/u.test(password)) throw invalidField(field, 'must not have control characters');
   const lower = password.toLowerCase();
+  if (isBlank(lower)) throw invalidField(field, 'must not be blanks only');
+  if (new Set(lower).size === 1) throw invalidField(field, 'must not be one character repeated');
+  if (lower.replace(/\P{L}/gu, '') === SERVICE_NAME)
+    throw invalidField(field, 'must not be the name of the service');
   if (lower === username) throw invalidField(field, 'must not be the username');
   if (COMMON.has(lower)) throw invalidField(field, 'is one of the commonest; choose another');
   return password;

@@ -29,7 +29,7 @@ describe('an authenticator whose store has died', () => {
   });
 
   it('tells the first app what it was always told', async () => {
-    for (const username of ['ada', 'nobody', '!']) {
+    for (const username of ['ada', 'nobody']) {
       const response = await world.call('POST', '/auth', { body: { username, password: PASSWORD } });
       assert.equal(response.status, 500);
       assert.equal(await response.text(), 'Unable to process request right now');

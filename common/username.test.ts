@@ -9,6 +9,9 @@ describe('a username', () => {
     ['"Ada"', 'ada'],
     ['ＡＤＡ', 'ada'],
     ['a.b-c_1', 'a.b-c_1'],
+    ['  Ada ', 'ada'],
+    ['"Ada "', 'ada'],
+    ['\u00a0Ada\u3000\n', 'ada'],
   ] as const) {
     it(`${raw} is ${name}`, () => assert.equal(canonicalUsername(raw, 'username'), name));
   }

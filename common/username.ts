@@ -7,13 +7,13 @@ const PATTERN = new RegExp(`^[a-z0-9][a-z0-9._-]{0,${MAX_USERNAME - 1}}$`);
 
 /**
  * A username as everybody writes it: NFKC, lower case, without the double quotes that the first app wraps
- * names in.
+ * names in, and without the blanks around it that keyboards of phones add.
  * @throws ServiceError INVALID_REQUEST naming `field` when that is not a username.
  */
 export function canonicalUsername(raw: string, field: string): string {
   // As most come.
   if (PATTERN.test(raw)) return raw;
-  const name = raw.replaceAll('"', '').normalize('NFKC').toLowerCase();
+  const name = raw.replaceAll('"', '').normalize('NFKC').trim().toLowerCase();
   if (!PATTERN.test(name)) {
     throw invalidField(
       field,

@@ -24,7 +24,8 @@ export function addLegacyLogin(app: Express, accounts: Accounts, log: Log): void
       const grant = await accounts.login({ username, password, device, address, lifetime: LIFETIME_S });
       response.json({ status: 'Authenticated', jwt_token: grant.accessToken });
     } catch (error) {
-      if (!(error instanceof ServiceError && error.reason === 'BAD_CREDENTIALS')) throw error;
+      if (!(error instanceof ServiceError && ['BAD_CREDENTIALS', 'INVALID_REQUEST'].includes(error.reason)))
+        throw error;
       if (await exists(accounts, username))
         response.status(401).type('text/plain').send('Invalid Credentials');
       else response.status(400).json({ status: 'User does not exist', jwt_token: null });

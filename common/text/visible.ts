@@ -23,13 +23,15 @@ const VARIATIONS = new RegExp(
   'gu',
 );
 
-/**
- * What nobody sees, or nobody knows how to show. Lone surrogates are among them. Behind the properties stand the characters that are
- * blank by their pictures alone: of Braille, of musical symbols, and of hieroglyphs.
- */
-const REFUSED =
-  /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800\u{1d159}\u{13441}\u{13442}]/u;
-const VISIBLE = /[\p{L}\p{N}\p{P}\p{S}]/u;
+/** Characters with a blank picture though no property says so: of Braille, of musical symbols, and of hieroglyphs. */
+const BLANKS = '\\u2800\\u{1d159}\\u{13441}\\u{13442}';
+
+/** What nobody sees, or nobody knows how to show. Lone surrogates are among them. */
+const REFUSED = new RegExp(
+  `[\\p{Cc}\\p{Cf}\\p{Co}\\p{Cn}\\p{Cs}\\p{Zl}\\p{Zp}\\p{Default_Ignorable_Code_Point}${BLANKS}]`,
+  'u',
+);
+const VISIBLE = new RegExp(`[[\\p{L}\\p{N}\\p{P}\\p{S}]--[\\p{Default_Ignorable_Code_Point}${BLANKS}]]`, 'v');
 const STACK = new RegExp(`(?:\\p{M}[\\u200c\\u200d]*){${MAX_MARKS + 1}}`, 'u');
 
 /** A text as it is stored: NFC, with LF for each end of line. */
@@ -59,8 +61,12 @@ export function linesProblem(text: string): string | undefined {
 /** The same of a name, which also has something to see. */
 export function nameProblem(name: string): string | undefined {
   const problem = textProblem(name);
-  if (problem === undefined && !VISIBLE.test(name.normalize('NFKC'))) return 'must have a visible character';
-  return problem;
+  return problem ?? (isBlank(name) ? 'must have a visible character' : undefined);
+}
+
+/** Whether there is nothing to see: blanks, marks and invisible characters alone. */
+export function isBlank(text: string): boolean {
+  return !VISIBLE.test(text.normalize('NFKC'));
 }
 
 function codePoint(character: string): string {
