@@ -101,6 +101,34 @@ describe('the authenticator', () => {
     assert.deepEqual(answers[1], answers[0]);
   });
 
+  it('registers no password that is not UTF-8, so that no other wrong byte logs in', async () => {
+    const raw = (path: string, last: string, agent = 'tests') =>
+      fetch(world.url + path, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'user-agent': agent },
+        body: Buffer.from(`{"username":"ada","password":"a good pass-${last}"}`, 'latin1'),
+      });
+    for (const path of ['/auth/register', '/auth/login', '/auth'])
+      for (const last of ['\xe9', '\xfc', '\\ud800']) assert.equal((await raw(path, last)).status, 400, path);
+    assert.equal((await raw('/auth/register', '\xc3\xa9')).status, 201);
+    assert.equal((await raw('/auth/login', '\xc3\xa9')).status, 200);
+    for (const path of ['/auth/login', '/auth']) {
+      const refused = await raw(path, '\xc3\xa9', 'Zo\xeb');
+      assert.equal(refused.status, 400);
+      const { errors } = (await refused.json()) as { errors: unknown };
+      assert.deepEqual(errors, [{ field: 'user-agent', detail: 'must be UTF-8' }]);
+    }
+    const named = await raw(
+      '/auth/login',
+      '\xc3\xa9',
+      Buffer.from(`🚀${'é'.repeat(98)}🚀🚀`).toString('latin1'),
+    );
+    const { access_token: token } = (await named.json()) as Granted;
+    const list = await world.call('GET', '/auth/sessions', { token });
+    const { sessions } = (await list.json()) as { sessions: { device: string; current: boolean }[] };
+    assert.equal(sessions.find(({ current }) => current)?.device, `🚀${'é'.repeat(98)}🚀`);
+  });
+
   it('lets a name in with blanks around it, and says what can be no username, without a hash', async () => {
     await world.register('ada');
     for (const name of ['ada ', ' Ada', '\u00a0ada\u3000'])

@@ -42,10 +42,9 @@ export class Sessions {
     const grant = this.#grant(username, id, 0, lifetime);
     const tokenHash = lifetime === undefined ? hashOf(grant.refreshToken) : '';
     const until = Math.floor(now / 1000) + grant.expiresIn;
-    return {
-      session: { id, username, device: device.slice(0, LIMITS.device), now, tokenHash, until },
-      grant,
-    };
+    // By code points: no pair of surrogates is cut in two.
+    const name = [...device].slice(0, LIMITS.device).join('');
+    return { session: { id, username, device: name, now, tokenHash, until }, grant };
   }
 
   /**

@@ -4,6 +4,7 @@ import { ServiceError } from '#common/errors.ts';
 import { jsonBody } from '#common/http/app.ts';
 import { DisplayName, Required } from '#common/http/fields.ts';
 import { identified } from '#common/http/identify.ts';
+import { headerText } from '#common/http/text.ts';
 import { validate } from '#common/http/validate.ts';
 import type { Accounts } from '../accounts.ts';
 import { LIMITS } from '../limits.ts';
@@ -88,8 +89,9 @@ export function addAccountRoutes(app: Express, accounts: Accounts, sessions: Ses
   });
 }
 
+/** @throws ServiceError INVALID_REQUEST when the name of the program is not UTF-8. */
 export function agentOf(request: Request): string {
-  return (request.get('user-agent') ?? 'unknown').slice(0, LIMITS.device);
+  return headerText(request, 'user-agent') || 'unknown';
 }
 
 /** As the gateway, or a trusted proxy, reports it; cut where that is no address. */

@@ -18,9 +18,9 @@ const LIFETIME_S = 30 * 86_400;
 export function addLegacyLogin(app: Express, accounts: Accounts, log: Log): void {
   const login: RequestHandler = async (request, response) => {
     const { username, password } = validate(Credentials, request.body);
+    const device = agentOf(request);
+    const address = addressOf(request);
     try {
-      const device = agentOf(request);
-      const address = addressOf(request);
       const grant = await accounts.login({ username, password, device, address, lifetime: LIFETIME_S });
       response.json({ status: 'Authenticated', jwt_token: grant.accessToken });
     } catch (error) {

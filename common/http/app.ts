@@ -3,6 +3,7 @@ import express, { type Express, type RequestHandler } from 'express';
 import { ServiceError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { notFound, problemHandler } from './problems.ts';
+import { plainUrl, requireUtf8, wellFormedBody } from './text.ts';
 
 /**
  * An Express app with what every HTTP service here has: request id, log line, and problems at the end. `onAnswered` hears of each answer, and
@@ -15,21 +16,22 @@ export function createApp(
 ): Express {
   const app = express();
   app.disable('x-powered-by').disable('etag').set('query parser', 'simple');
-  app.use(requestId, report(log, onAnswered));
+  app.use(requestId, report(log, onAnswered), plainUrl);
   routes(app);
   app.use(notFound, problemHandler(log));
   return app;
 }
 
-/** Parses JSON bodies of at most 64 KiB; anything but JSON in UTF-8 is refused rather than ignored. */
+/** Parses JSON bodies of at most 64 KiB; anything but JSON in UTF-8 is refused, neither ignored nor repaired. */
 export const jsonBody: RequestHandler[] = [
-  express.json({ limit: '64kb', strict: true, type: 'application/json' }),
+  express.json({ limit: '64kb', strict: true, type: 'application/json', verify: requireUtf8 }),
   (request, _response, next) => {
     const isEmpty =
       request.headers['transfer-encoding'] === undefined && !Number(request.headers['content-length']);
     if (request.body === undefined && !isEmpty) throw new ServiceError('UNSUPPORTED_MEDIA_TYPE');
     next();
   },
+  wellFormedBody,
 ];
 
 const requestId: RequestHandler = (request, response, next) => {

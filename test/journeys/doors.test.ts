@@ -190,13 +190,31 @@ describe('every door', () => {
     });
   }
 
-  it('text that is not UTF-8, and bytes that are no message, are INVALID_ARGUMENT', async () => {
-    const notUtf8 = Buffer.from([0x12, 3, ...Buffer.from('bob'), 0x1a, 2, 0xc3, 0x28]);
-    for (const bytes of [notUtf8, Buffer.from([0xff, 0xff, 0xff])]) {
-      const trailers = await rawCall(system.url, ada.token, bytes);
-      assert.equal(trailers['grpc-status'], String(status.INVALID_ARGUMENT));
-    }
-  });
+  const toBob = (tag: number, text: Buffer) =>
+    Buffer.concat([field(tag, Buffer.from('bob')), field(3, text)]);
+  const texts: Record<string, (text: Buffer) => Buffer> = {
+    '/org.harshit.messenger.chat.ChatService/SendMessage': (text) => toBob(2, text),
+    '/org.harshit.messenger.chat.ChatService/StreamMessage': (text) => toBob(2, text),
+    '/org.harshit.messenger.chat.ChatService/SendMessagesGRPC': (text) => toBob(2, text),
+    '/chatterbox.v1.SessionService/Send': (text) => toBob(1, text),
+    '/chatterbox.v1.SessionService/Session': (text) =>
+      Buffer.concat([field(1, field(1, Buffer.from('phone'))), field(3, toBob(1, text))]),
+    '/chatterbox.v1.ConversationsService/ListConversations': (text) => field(2, text),
+    '/chatterbox.v1.ConversationsService/ListEntries': (text) => field(1, text),
+    '/chatterbox.v1.ConversationsService/MarkRead': (text) => field(1, text),
+  };
+  for (const [path, bytesOf] of Object.entries(texts)) {
+    it(`${path} answers text that is not UTF-8, and bytes that are no message, with INVALID_ARGUMENT`, async () => {
+      const notUtf8 = ['c328', 'ff', 'e9', 'eda080', 'c0af', 'f09f98', 'f4908080'].map((hex) =>
+        Buffer.from(hex, 'hex'),
+      );
+      for (const bytes of [...notUtf8.map(bytesOf), Buffer.from([0xff, 0xff, 0xff])]) {
+        const trailers = await rawCall(system.url, ada.token, bytes, path);
+        assert.equal(trailers['grpc-status'], String(status.INVALID_ARGUMENT), bytes.toString('hex'));
+        assert.match(decodeURIComponent(String(trailers['grpc-message'])), /text in UTF-8/);
+      }
+    });
+  }
 
   it('a flood is refused with RESOURCE_EXHAUSTED and how long to wait, and StreamMessage is slowed down instead', async () => {
     const slow = await startSystem({ CHATTERBOX_SEND_RATE: '50', CHATTERBOX_SEND_BURST: '5' });
@@ -237,6 +255,11 @@ describe('every door', () => {
 
   const send = (message: object) => unary(chatStub(system.url), 'SendMessage', message, ada);
 });
+
+/** A field of a protobuf that is text, bytes or a message, of less than 128 bytes. */
+function field(tag: number, value: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([(tag << 3) | 2, value.length]), value]);
+}
 
 /** A gRPC call of any bytes; gives the trailers (or the headers of a trailers-only answer). */
 async function rawCall(
