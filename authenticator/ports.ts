@@ -21,8 +21,11 @@ export interface AccountStore {
    */
   dropIdle(at: Standing): Promise<number>;
   /**
-   * Takes a refresh token for its successor. However many ask at once, one generation follows another exactly once.
-   * A token that is older than the forgiven predecessor ends the session and its revocation is written with it.
+   * Takes a refresh token for its successor. However many ask at once, one generation follows another exactly once. The predecessor gets
+   * the same successor again within `graceMs`. Later it is forgiven, unless the session was forgiven less than `forgiveEveryMs` ago: the
+   * successor, which was never used, is replaced by the generation after it, and is an old token from then on. The token that was
+   * forgiven is the predecessor then, for `graceMs` and not longer.
+   * Any other token ends the session, and its revocation is written with it.
    * Undefined when there is no such session, it cannot be refreshed, or it no longer stands.
    */
   rotate(rotation: Rotation): Promise<Rotated | undefined>;
@@ -84,6 +87,8 @@ export interface Session {
   device: string;
   createdAt: number;
   usedAt: number;
+  /** When its predecessor was last forgiven after the grace; 0 for never. */
+  forgivenAt: number;
 }
 
 /** A session stands while it was opened or refreshed within `idleMs`; one without refresh, while its token is valid. */
@@ -94,19 +99,22 @@ export interface Standing {
 
 export interface Rotation extends Standing {
   sessionId: string;
-  /** The generation presented, its hash, and the hash of the one after. */
+  /** The generation presented, its hash, and the hashes of the two after it. */
   generation: number;
   tokenHash: string;
   successorHash: string;
-  /** How long the predecessor is forgiven, ms. */
+  replacementHash: string;
+  /** How long the predecessor gets its successor again, ms. */
   graceMs: number;
+  /** How often a predecessor is forgiven after that, ms. */
+  forgiveEveryMs: number;
   /** When the new access token expires, seconds since the epoch. */
   until: number;
 }
 
 export interface Rotated {
   username: string;
-  /** Of the token to give; undefined when the session ended because an old token was used. */
+  /** Of the token to give; undefined when the session ended because of the token. */
   generation: number | undefined;
 }
 

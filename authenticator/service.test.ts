@@ -145,16 +145,45 @@ describe('the authenticator', () => {
     assert.equal(world.hasher.hashes, hashes);
   });
 
-  it('leaves exactly one head after fifty refreshes at once, and repeats a lost reply for 10 s', async () => {
+  it('leaves exactly one head after fifty refreshes at once, and another after a lost reply is asked for later', async () => {
     const { refresh_token: first } = await world.register('ada');
     const answers = await Promise.all(Array.from({ length: 50 }, () => refresh(first)));
     const heads = new Set<string>();
     for (const answer of answers) heads.add(((await answer.json()) as Granted).refresh_token);
     assert.equal(heads.size, 1);
     world.pass(10_001);
-    const [head = ''] = heads;
-    assert.equal((await refresh(first)).status, 401);
+    const [lost = ''] = heads;
+    const late = await Promise.all(Array.from({ length: 50 }, () => refresh(first)));
+    const replaced = new Set<string>();
+    for (const answer of late) replaced.add(((await answer.json()) as Granted).refresh_token);
+    assert.equal(replaced.size, 1);
+    const [head = ''] = replaced;
+    assert.notEqual(head, lost);
+    assert.equal((await refresh(head)).status, 200);
+    assert.equal((await refresh(lost)).status, 401);
     assert.equal((await refresh(head)).status, 401);
+  });
+
+  it('forgives a lost reply once in 24 hours and tells so; by the third turn of thief and owner the login is over', async () => {
+    const next = async (token: string) => (await (await refresh(token)).json()) as Granted;
+    const told = async (token: string) => {
+      const list = await world.call('GET', '/auth/sessions', { token });
+      return ((await list.json()) as { sessions: { forgiven_at?: string }[] }).sessions[0]?.forgiven_at;
+    };
+    const stolen = await world.register('ada');
+    assert.equal(await told(stolen.access_token), undefined);
+    await next(stolen.refresh_token);
+    world.pass(60_000);
+    const owner = await next(stolen.refresh_token);
+    assert.equal(await told(owner.access_token), new Date(world.now).toISOString());
+    world.pass(60_000);
+    const { refresh_token: taken } = await next(owner.refresh_token);
+    world.pass(86_400_000);
+    const forgiven = await next(owner.refresh_token);
+    assert.equal(await told(forgiven.access_token), new Date(world.now).toISOString());
+    assert.equal((await refresh(taken)).status, 401);
+    assert.equal((await me(forgiven.access_token)).status, 401);
+    assert.equal((await refresh(forgiven.refresh_token)).status, 401);
   });
 
   it('ends the session when an older refresh token than the predecessor comes back', async () => {

@@ -7,8 +7,11 @@ import type { AccountStore, NewSession, Session, Standing } from './ports.ts';
 import type { Signal } from './signal.ts';
 import { hashOf, type Tokens } from './tokens.ts';
 
-/** How long the predecessor of a refresh token is forgiven: its reply may have been lost. */
+/** How long the predecessor of a refresh token gets the same reply: it may have been lost. */
 const GRACE_MS = 10_000;
+
+/** After that it is forgiven once in this time. A thief and the owner who refresh by turns end the session with their third. */
+const FORGIVE_EVERY_MS = 86_400_000;
 
 /** A session that nobody has refreshed for so long has ended: the device is lost, or the app was removed. */
 const IDLE_MS = 90 * 86_400_000;
@@ -48,7 +51,7 @@ export class Sessions {
   }
 
   /**
-   * The next tokens of a session. An old refresh token ends the session, as it may be stolen.
+   * The next tokens of a session. An old refresh token ends the session, as it may be stolen; what is forgiven says `AccountStore.rotate`.
    * @throws ServiceError UNAUTHENTICATED for what is no refresh token of ours, SESSION_ENDED.
    */
   async refresh(token: string): Promise<Grant> {
@@ -59,8 +62,10 @@ export class Sessions {
       generation,
       tokenHash: hashOf(token),
       successorHash: hashOf(this.#tokens.refresh(sessionId, generation + 1)),
+      replacementHash: hashOf(this.#tokens.refresh(sessionId, generation + 2)),
       ...this.#standing(),
       graceMs: GRACE_MS,
+      forgiveEveryMs: FORGIVE_EVERY_MS,
       until: Math.floor(now / 1000) + this.#accessSeconds,
     });
     if (rotated?.generation !== undefined)

@@ -1,8 +1,9 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import { aheadBy, timeBefore } from '#common/clocks.ts';
+import { timeBefore } from '#common/clocks.ts';
 import { type Hosted, hostInWorker, type Sync } from '#common/sqlite/host.ts';
 import { openSqlite, transaction } from '#common/sqlite/open.ts';
 import type * as Port from '../ports.ts';
+import { type Head, successor } from '../successor.ts';
 import { admit, knows, makeKnown, settle } from './attempts-sqlite.ts';
 import { MIGRATIONS } from './schema-sqlite.ts';
 
@@ -18,7 +19,7 @@ export function open(path: string): AccountsSqlite {
 
 const ACCOUNT =
   'username, display_name AS displayName, password_hash AS passwordHash, created_at AS createdAt';
-const SESSION = 'id, username, device, created_at AS createdAt, used_at AS usedAt';
+const SESSION = 'id, username, device, created_at AS createdAt, used_at AS usedAt, forgiven_at AS forgivenAt';
 
 const DROPPED_AT_ONCE = 200;
 
@@ -82,31 +83,29 @@ class AccountsSqlite implements Sync<Port.AccountStore> {
   }
 
   rotate(rotation: Port.Rotation): Port.Rotated | undefined {
-    const { sessionId, generation, tokenHash, now, idleMs, graceMs, until } = rotation;
+    const { sessionId, tokenHash, now, idleMs, until } = rotation;
     return transaction(this.#db, () => {
-      const [head] = this.#all<Head>(
-        `SELECT username, generation, token_hash AS tokenHash, previous_hash AS previousHash, used_at AS usedAt
+      const [head] = this.#all<Head & { username: string }>(
+        `SELECT username, generation, token_hash AS tokenHash, previous_hash AS previousHash, used_at AS usedAt,
+           forgiven_at AS forgivenAt
          FROM session WHERE id = ?`,
         [sessionId],
       );
       if (head === undefined || head.tokenHash === '' || head.usedAt < timeBefore(now, idleMs))
         return undefined;
       const { username } = head;
-      if (generation === head.generation && tokenHash === head.tokenHash) {
-        this.#run(
-          `UPDATE session SET generation = ?, token_hash = ?, previous_hash = ?, used_at = ?, token_until = max(token_until, ?)
-           WHERE id = ?`,
-          [generation + 1, rotation.successorHash, tokenHash, now, until, sessionId],
-        );
-        return { username, generation: generation + 1 };
-      }
-      const isRepeat = generation === head.generation - 1 && tokenHash === head.previousHash;
-      if (isRepeat && aheadBy(now, head.usedAt) <= graceMs) {
+      const next = successor(head, rotation);
+      if (next === undefined) this.#end({ username, only: sessionId, now });
+      else if (next.generation === head.generation)
         this.#run('UPDATE session SET token_until = max(token_until, ?) WHERE id = ?', [until, sessionId]);
-        return { username, generation: head.generation };
-      }
-      this.#end({ username, only: sessionId, now });
-      return { username, generation: undefined };
+      else
+        this.#run(
+          `UPDATE session SET generation = ?, token_hash = ?, previous_hash = ?, used_at = ?, forgiven_at = ?,
+             token_until = max(token_until, ?)
+           WHERE id = ?`,
+          [next.generation, next.tokenHash, tokenHash, now, next.forgivenAt, until, sessionId],
+        );
+      return { username, generation: next?.generation };
     });
   }
 
@@ -221,12 +220,4 @@ class AccountsSqlite implements Sync<Port.AccountStore> {
   #run(sql: string, values: SQLInputValue[]): number {
     return Number(this.#db.prepare(sql).run(...values).changes);
   }
-}
-
-interface Head {
-  username: string;
-  generation: number;
-  tokenHash: string;
-  previousHash: string;
-  usedAt: number;
 }

@@ -38,4 +38,8 @@ export const MIGRATIONS: Migration[] = [
       INSERT INTO forgotten (feed, seq) VALUES ('revocations', 0);
       CREATE INDEX revocation_until ON revocation (until);`,
   },
+  {
+    name: 'when the predecessor of a refresh token was forgiven',
+    sql: 'ALTER TABLE session ADD COLUMN forgiven_at INTEGER NOT NULL DEFAULT 0;',
+  },
 ];

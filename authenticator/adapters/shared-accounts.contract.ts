@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import type { AccountStore, Attempt } from '../ports.ts';
-import { account, idsOf, NOW, NOW_S, register, revoked, rotation, session } from './contract/samples.ts';
+import {
+  account,
+  GRACE_MS,
+  idsOf,
+  NOW,
+  NOW_S,
+  register,
+  revoked,
+  rotation,
+  session,
+} from './contract/samples.ts';
 
 export interface SharedStore extends AsyncDisposable {
   /** Two nodes on the same data. */
@@ -29,6 +39,16 @@ export function sharedAccountStoreContract(name: string, open: () => Promise<Sha
       const answers = await onBoth(50, (store) => store.rotate(rotation('s-ada', 0)));
       for (const answer of answers) assert.deepEqual(answer, { username: 'ada', generation: 1 });
       assert.deepEqual(await other.rotate(rotation('s-ada', 1)), { username: 'ada', generation: 2 });
+      assert.deepEqual(await revoked(one), []);
+    });
+
+    it('lets fifty late predecessors on both be forgiven once, for one head', async () => {
+      await register(one, 'ada');
+      await one.rotate(rotation('s-ada', 0));
+      const late = NOW + GRACE_MS + 1;
+      const answers = await onBoth(50, (store) => store.rotate(rotation('s-ada', 0, late)));
+      for (const answer of answers) assert.deepEqual(answer, { username: 'ada', generation: 2 });
+      assert.deepEqual(await other.rotate(rotation('s-ada', 2, late)), { username: 'ada', generation: 3 });
       assert.deepEqual(await revoked(one), []);
     });
 

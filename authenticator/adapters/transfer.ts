@@ -31,6 +31,7 @@ const TABLES: readonly MysqlTable[] = [
       token_hash: 'text',
       previous_hash: 'text',
       token_until: 'number',
+      forgiven_at: 'number',
     },
     key: ['id'],
   },

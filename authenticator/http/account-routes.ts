@@ -73,12 +73,13 @@ export function addAccountRoutes(app: Express, accounts: Accounts, sessions: Ses
     const { username, sessionId } = response.locals.identity;
     const list = await sessions.list(username);
     response.json({
-      sessions: list.map(({ id, device, createdAt, usedAt }) => ({
+      sessions: list.map(({ id, device, createdAt, usedAt, forgivenAt }) => ({
         id,
         device,
         created_at: new Date(createdAt).toISOString(),
         last_used_at: new Date(usedAt).toISOString(),
         current: id === sessionId,
+        ...(forgivenAt > 0 && { forgiven_at: new Date(forgivenAt).toISOString() }),
       })),
     });
   });

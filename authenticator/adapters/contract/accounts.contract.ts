@@ -5,7 +5,7 @@ import { LIMITS } from '../../limits.ts';
 import { PasswordHasher } from '../../passwords.ts';
 import { hashOf } from '../../tokens.ts';
 import type { Subject } from '../accounts.contract.ts';
-import { account, idsOf, NOW, register, revoked, rotation, session } from './samples.ts';
+import { account, GRACE_MS, idsOf, NOW, register, revoked, rotation, session } from './samples.ts';
 
 export function accountPromises({ store, reopen }: Subject): void {
   it('are found as they were made, with their first session, and after reopening', async () => {
@@ -116,6 +116,15 @@ export function accountPromises({ store, reopen }: Subject): void {
     const successorHash = hashOf('its successor');
     const rotated = await store().rotate({ ...rotation(id, 0), tokenHash: hashOf('token'), successorHash });
     assert.deepEqual({ ...rotated }, { username, generation: 1 });
+    const late = rotation(id, 0, NOW + GRACE_MS + 1);
+    const replacementHash = hashOf('its replacement');
+    const forgiven = await store().rotate({
+      ...late,
+      tokenHash: hashOf('token'),
+      successorHash,
+      replacementHash,
+    });
+    assert.deepEqual({ ...forgiven }, { username, generation: 2 });
     assert.equal(await store().endSessions({ username, now: NOW }), 1);
     assert.deepEqual(await revoked(store()), [id]);
   });

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
 import { it } from 'mocha';
 import type { Subject } from '../accounts.contract.ts';
-import { GRACE_MS, NOW, NOW_S, register, revoked, rotation, session } from './samples.ts';
+import {
+  DAY_MS,
+  FORGIVE_EVERY_MS,
+  GRACE_MS,
+  NOW,
+  NOW_S,
+  register,
+  revoked,
+  rotation,
+  STANDING,
+  session,
+} from './samples.ts';
 
 export function rotationPromises({ store, reopen }: Subject): void {
   it('takes one generation after another, and moves the time of the last use', async () => {
@@ -29,14 +40,106 @@ export function rotationPromises({ store, reopen }: Subject): void {
     for (const answer of answers) assert.deepEqual(answer, { username: 'ada', generation: 1 });
   });
 
-  it('forgives the predecessor to the last millisecond of the grace, measured from when it was replaced', async () => {
+  it('gives the predecessor the same successor to the last millisecond of the grace, measured from when it was replaced', async () => {
     await register(store(), 'ada');
     await store().rotate(rotation('s-ada', 0));
     for (const now of [NOW + GRACE_MS / 2, NOW + GRACE_MS])
       assert.deepEqual(await store().rotate(rotation('s-ada', 0, now)), { username: 'ada', generation: 1 });
+    assert.equal((await store().session('s-ada'))?.forgivenAt, 0);
     const late = await store().rotate(rotation('s-ada', 0, NOW + GRACE_MS + 1));
-    assert.deepEqual({ ...late }, { username: 'ada', generation: undefined });
-    assert.equal(await store().session('s-ada'), undefined);
+    assert.deepEqual(late, { username: 'ada', generation: 2 });
+  });
+
+  it('forgives the predecessor after the grace with a new generation, and says when', async () => {
+    await register(store(), 'ada');
+    await store().rotate(rotation('s-ada', 0));
+    const late = NOW + 8 * DAY_MS;
+    const forgiven = { username: 'ada', generation: 2 };
+    assert.deepEqual(await store().rotate(rotation('s-ada', 0, late)), forgiven);
+    await reopen();
+    assert.equal((await store().session('s-ada'))?.forgivenAt, late);
+    const [listed] = await store().sessions('ada', { ...STANDING, now: late });
+    assert.equal(listed?.forgivenAt, late);
+    // The answer to that may be lost, too.
+    assert.deepEqual(await store().rotate(rotation('s-ada', 0, late + GRACE_MS)), forgiven);
+    const next = await store().rotate(rotation('s-ada', 2, late + GRACE_MS + 1));
+    assert.deepEqual(next, { username: 'ada', generation: 3 });
+    assert.deepEqual(await revoked(store()), []);
+  });
+
+  it('forgives once in 24 hours, to the millisecond; a second time ends the session', async () => {
+    const AGAIN = NOW + GRACE_MS + 1 + FORGIVE_EVERY_MS;
+    for (const [name, at, generation] of [
+      ['ada', AGAIN, 4],
+      ['bob', AGAIN - 1, undefined],
+    ] as const) {
+      await register(store(), name);
+      await store().rotate(rotation(`s-${name}`, 0));
+      assert.equal((await store().rotate(rotation(`s-${name}`, 0, NOW + GRACE_MS + 1)))?.generation, 2);
+      assert.equal((await store().rotate(rotation(`s-${name}`, 2, NOW + GRACE_MS + 2)))?.generation, 3);
+      const second = await store().rotate(rotation(`s-${name}`, 2, at));
+      assert.deepEqual(second, { username: name, generation });
+    }
+    assert.deepEqual(await revoked(store()), ['s-bob']);
+  });
+
+  it('ends the session for a token that was forgiven before, after the grace', async () => {
+    await register(store(), 'ada');
+    await store().rotate(rotation('s-ada', 0));
+    assert.equal((await store().rotate(rotation('s-ada', 0, NOW + GRACE_MS + 1)))?.generation, 2);
+    const again = await store().rotate(rotation('s-ada', 0, NOW + 3 * DAY_MS));
+    assert.deepEqual(again, { username: 'ada', generation: undefined });
+    assert.deepEqual(await revoked(store()), ['s-ada']);
+  });
+
+  it('ends the session by the third turn of a thief and the owner, whoever begins and however long they wait', async () => {
+    for (const [name, wait] of [
+      ['ada', GRACE_MS + 1],
+      ['bob', DAY_MS],
+      ['cat', 30 * DAY_MS],
+    ] as const) {
+      const id = `s-${name}`;
+      await register(store(), name);
+      // Both have the token of generation 0; each keeps what they are given.
+      assert.equal((await store().rotate(rotation(id, 0)))?.generation, 1);
+      assert.equal((await store().rotate(rotation(id, 0, NOW + wait)))?.generation, 2);
+      const third = await store().rotate(rotation(id, 1, NOW + 2 * wait));
+      assert.deepEqual(third, { username: name, generation: undefined });
+      assert.equal(await store().session(id), undefined);
+      assert.equal(await store().rotate(rotation(id, 2, NOW + 2 * wait)), undefined);
+    }
+  });
+
+  it('gives fifty who present a late predecessor at once one head, and forgives it once', async () => {
+    await register(store(), 'ada');
+    await store().rotate(rotation('s-ada', 0));
+    const late = NOW + GRACE_MS + 1;
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, () => store().rotate(rotation('s-ada', 0, late))),
+    );
+    for (const answer of answers) assert.deepEqual(answer, { username: 'ada', generation: 2 });
+    assert.deepEqual(await store().rotate(rotation('s-ada', 2, late)), { username: 'ada', generation: 3 });
+    assert.deepEqual(await revoked(store()), []);
+  });
+
+  it('ends the session, or uses its successor, where the late predecessor and the successor come at once', async () => {
+    for (let i = 0; i < 20; i++) {
+      const name = `ada${i}`;
+      await register(store(), name);
+      await store().rotate(rotation(`s-${name}`, 0));
+      const late = NOW + GRACE_MS + 1;
+      const [old, head] = await Promise.all([
+        store().rotate(rotation(`s-${name}`, 0, late)),
+        store().rotate(rotation(`s-${name}`, 1, late)),
+      ]);
+      // The second of them is an old token, whichever that is, and ends the session.
+      const order = old?.generation === 2 ? [old, head] : [head, old];
+      assert.deepEqual(order, [
+        { username: name, generation: 2 },
+        { username: name, generation: undefined },
+      ]);
+      assert.equal(await store().session(`s-${name}`), undefined);
+    }
   });
 
   it('ends the session for an older token, and then for its head too; the others stay', async () => {

@@ -5,6 +5,7 @@ export const NOW = 1_700_000_000_000;
 export const NOW_S = NOW / 1000;
 export const DAY_MS = 86_400_000;
 export const GRACE_MS = 10_000;
+export const FORGIVE_EVERY_MS = DAY_MS;
 export const IDLE_MS = 90 * DAY_MS;
 export const STANDING = { now: NOW, idleMs: IDLE_MS };
 
@@ -29,9 +30,11 @@ export function rotation(sessionId: string, generation: number, now = NOW): Rota
     generation,
     tokenHash: `${sessionId}-${generation}`,
     successorHash: `${sessionId}-${generation + 1}`,
+    replacementHash: `${sessionId}-${generation + 2}`,
     now,
     idleMs: IDLE_MS,
     graceMs: GRACE_MS,
+    forgiveEveryMs: FORGIVE_EVERY_MS,
     until: Math.floor(now / 1000) + 900,
   };
 }

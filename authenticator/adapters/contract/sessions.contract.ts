@@ -21,7 +21,14 @@ export function sessionPromises({ store, reopen }: Subject): void {
   it('are found as they were opened, and after reopening', async () => {
     await register(store(), 'ada');
     await reopen();
-    const wanted = { id: 's-ada', username: 'ada', device: 'phone s-ada', createdAt: NOW, usedAt: NOW };
+    const wanted = {
+      id: 's-ada',
+      username: 'ada',
+      device: 'phone s-ada',
+      createdAt: NOW,
+      usedAt: NOW,
+      forgivenAt: 0,
+    };
     assert.deepEqual({ ...(await store().session('s-ada')) }, wanted);
     assert.deepEqual(
       (await store().sessions('ada', STANDING)).map((one) => ({ ...one })),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { AccountStore } from '../../ports.ts';
-import { account, idsOf, NOW, register, revoked, rotation, session } from './samples.ts';
+import { account, GRACE_MS, idsOf, NOW, register, revoked, rotation, session } from './samples.ts';
 
 /** Each write of the port, so that it can be seen from outside whether it happened once. */
 export const WRITES: Record<string, Write> = {
@@ -26,6 +26,18 @@ export const WRITES: Record<string, Write> = {
     async check(store, answer) {
       assert.deepEqual(answer, { username: 'ada', generation: 1 });
       assert.deepEqual(await store.rotate(rotation('s-ada', 1)), { username: 'ada', generation: 2 });
+    },
+  },
+  'forgives the predecessor of a refresh token': {
+    prepare: async (store) => {
+      await register(store, 'ada');
+      await store.rotate(rotation('s-ada', 0));
+    },
+    call: (store) => store.rotate(rotation('s-ada', 0, NOW + GRACE_MS + 1)),
+    async check(store, answer) {
+      assert.deepEqual(answer, { username: 'ada', generation: 2 });
+      assert.equal((await store.session('s-ada'))?.forgivenAt, NOW + GRACE_MS + 1);
+      assert.deepEqual(await store.rotate(rotation('s-ada', 2)), { username: 'ada', generation: 3 });
     },
   },
   'ends a session for an old refresh token': {

@@ -1,11 +1,12 @@
-import { aheadBy, timeBefore } from '#common/clocks.ts';
+import { timeBefore } from '#common/clocks.ts';
 import type { Mysql } from '#common/mysql/open.ts';
 import { sql } from '#common/mysql/sql.ts';
 import type { Ending, Revocation, Rotated, Rotation, Sequenced, Session, Standing } from '../../ports.ts';
+import { type Head, successor } from '../../successor.ts';
 import { type Ended, endSessions, isWritten } from './revoke.ts';
 import { exactly, rowsOf } from './rows.ts';
 
-const SESSION = sql`id, username, device, created_at AS createdAt, used_at AS usedAt`;
+const SESSION = sql`id, username, device, created_at AS createdAt, used_at AS usedAt, forgiven_at AS forgivenAt`;
 
 const DROPPED_AT_ONCE = 200;
 
@@ -47,34 +48,33 @@ export class Logins {
 
   /** A later run finds the successor in place and the token presented as its predecessor: the answer is the same. */
   rotate(rotation: Rotation): Promise<Rotated | undefined> {
-    const { sessionId, generation, tokenHash, successorHash, now, idleMs, graceMs, until } = rotation;
+    const { sessionId, tokenHash, now, idleMs, until } = rotation;
     let ended: Rotated | undefined;
     return this.#mysql.transaction(async (tx) => {
       const [heads] = await tx.run(
-        sql`SELECT id, username, generation, token_hash AS tokenHash, previous_hash AS previousHash, used_at AS usedAt
+        sql`SELECT id, username, generation, token_hash AS tokenHash, previous_hash AS previousHash, used_at AS usedAt,
+              forgiven_at AS forgivenAt
             FROM auth_session WHERE id = ${sessionId} FOR UPDATE`,
       );
-      const head = exactly(rowsOf<Head>(heads), ({ id }) => id === sessionId);
+      const head = exactly(rowsOf<StoredHead>(heads), ({ id }) => id === sessionId);
       if (head === undefined) return ended;
       if (head.tokenHash === '' || head.usedAt < timeBefore(now, idleMs)) return undefined;
       const { username } = head;
+      const next = successor(head, rotation);
+      if (next === undefined) {
+        ended = { username, generation: undefined };
+        await endSessions(tx, { username, only: sessionId, now });
+        return ended;
+      }
       const moved = sql`token_until = GREATEST(token_until, ${until})`;
-      if (generation === head.generation && tokenHash === head.tokenHash) {
-        await tx.commit(
-          sql`UPDATE auth_session SET generation = ${generation + 1}, token_hash = ${successorHash},
-                previous_hash = ${tokenHash}, used_at = ${now}, ${moved}
-              WHERE id = ${sessionId}`,
-        );
-        return { username, generation: generation + 1 };
-      }
-      const isRepeat = generation === head.generation - 1 && tokenHash === head.previousHash;
-      if (isRepeat && aheadBy(now, head.usedAt) <= graceMs) {
-        await tx.commit(sql`UPDATE auth_session SET ${moved} WHERE id = ${sessionId}`);
-        return { username, generation: head.generation };
-      }
-      ended = { username, generation: undefined };
-      await endSessions(tx, { username, only: sessionId, now });
-      return ended;
+      await tx.commit(
+        next.generation === head.generation
+          ? sql`UPDATE auth_session SET ${moved} WHERE id = ${sessionId}`
+          : sql`UPDATE auth_session SET generation = ${next.generation}, token_hash = ${next.tokenHash},
+                  previous_hash = ${tokenHash}, used_at = ${now}, forgiven_at = ${next.forgivenAt}, ${moved}
+                WHERE id = ${sessionId}`,
+      );
+      return { username, generation: next.generation };
     });
   }
 
@@ -115,11 +115,4 @@ export class Logins {
   }
 }
 
-interface Head {
-  id: string;
-  username: string;
-  generation: number;
-  tokenHash: string;
-  previousHash: string;
-  usedAt: number;
-}
+type StoredHead = Head & { id: string; username: string };

@@ -72,5 +72,9 @@ export const SCHEMA: Schema = {
       name: 'how far revocations were forgotten',
       sql: 'ALTER TABLE auth_feed ADD COLUMN forgotten BIGINT NOT NULL DEFAULT 0',
     },
+    {
+      name: 'when the predecessor of a refresh token was forgiven',
+      sql: 'ALTER TABLE auth_session ADD COLUMN forgiven_at BIGINT NOT NULL DEFAULT 0',
+    },
   ],
 };
