@@ -33,8 +33,8 @@ export class Accounts {
 
   /**
    * Without `lifetime` (seconds) the session can be refreshed.
-   * @throws ServiceError BAD_CREDENTIALS, the same for a wrong user as for a wrong password, RATE_LIMITED, OVERLOADED;
-   * INVALID_REQUEST for what no user can be called.
+   * @throws ServiceError BAD_CREDENTIALS, the same for a wrong user as for a wrong password, RATE_LIMITED,
+   * OVERLOADED; INVALID_REQUEST for what no user can be called.
    */
   async login(login: Login): Promise<Grant> {
     try {

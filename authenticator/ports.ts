@@ -21,12 +21,12 @@ export interface AccountStore {
    */
   dropIdle(at: Standing): Promise<number>;
   /**
-   * Takes a refresh token for its successor. However many ask at once, one generation follows another exactly once. The predecessor gets
-   * the same successor again within `graceMs`. Later it is forgiven, unless the session was forgiven less than `forgiveEveryMs` ago: the
-   * successor, which was never used, is replaced by the generation after it, and is an old token from then on. The token that was
-   * forgiven is the predecessor then, for `graceMs` and not longer.
-   * Any other token ends the session, and its revocation is written with it.
-   * Undefined when there is no such session, it cannot be refreshed, or it no longer stands.
+   * Takes a refresh token for its successor. However many ask at once, one generation follows another exactly
+   * once. The predecessor gets the same successor again within `graceMs`. Later it is forgiven, unless the
+   * session was forgiven less than `forgiveEveryMs` ago: the successor, which was never used, is replaced by
+   * the generation after it, and is an old token from then on. The token that was forgiven is the predecessor
+   * then, for `graceMs` and not longer. Any other token ends the session, and its revocation is written with
+   * it. Undefined when there is no such session, it cannot be refreshed, or it no longer stands.
    */
   rotate(rotation: Rotation): Promise<Rotated | undefined>;
   /**

@@ -10,7 +10,10 @@ import { hashOf, type Tokens } from './tokens.ts';
 /** How long the predecessor of a refresh token gets the same reply: it may have been lost. */
 const GRACE_MS = 10_000;
 
-/** After that it is forgiven once in this time. A thief and the owner who refresh by turns end the session with their third. */
+/**
+ * After that it is forgiven once in this time. A thief and the owner who refresh by turns end the session
+ * with their third.
+ */
 const FORGIVE_EVERY_MS = 86_400_000;
 
 /** A session that nobody has refreshed for so long has ended: the device is lost, or the app was removed. */
@@ -51,7 +54,8 @@ export class Sessions {
   }
 
   /**
-   * The next tokens of a session. An old refresh token ends the session, as it may be stolen; what is forgiven says `AccountStore.rotate`.
+   * The next tokens of a session. An old refresh token ends the session, as it may be stolen; what is
+   * forgiven says `AccountStore.rotate`.
    * @throws ServiceError UNAUTHENTICATED for what is no refresh token of ours, SESSION_ENDED.
    */
   async refresh(token: string): Promise<Grant> {

@@ -2,8 +2,9 @@ import { aheadBy } from '#common/clocks.ts';
 import type { Rotation } from './ports.ts';
 
 /**
- * The head of a session after a refresh token was presented: the rule of `AccountStore.rotate`, for every store. The same generation
- * where the answer of the refresh before is given again; undefined where the session is to end.
+ * The head of a session after a refresh token was presented: the rule of `AccountStore.rotate`, for every
+ * store. The same generation where the answer of the refresh before is given again; undefined where the
+ * session is to end.
  */
 export function successor(head: Head, rotation: Rotation): Successor | undefined {
   const { generation, tokenHash, successorHash, replacementHash, now, graceMs, forgiveEveryMs } = rotation;

@@ -22,7 +22,9 @@ export function createApp(
   return app;
 }
 
-/** Parses JSON bodies of at most 64 KiB; anything but JSON in UTF-8 is refused, neither ignored nor repaired. */
+/**
+ * Parses JSON bodies of at most 64 KiB; anything but JSON in UTF-8 is refused, neither ignored nor repaired.
+ */
 export const jsonBody: RequestHandler[] = [
   express.json({ limit: '64kb', strict: true, type: 'application/json', verify: requireUtf8 }),
   (request, _response, next) => {

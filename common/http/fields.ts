@@ -11,7 +11,10 @@ export function isBetween(text: string, min: number, max: number): boolean {
 /** In code points of NFC, as it is stored. */
 export const MAX_DISPLAY_NAME = 64;
 
-/** How somebody wants to be called: 1 to 64 characters in NFC, by the rule of common/text/visible.ts, and no name of the system. */
+/**
+ * How somebody wants to be called: 1 to 64 characters in NFC, by the rule of common/text/visible.ts, and no
+ * name of the system.
+ */
 export const DisplayName = z
   .string('must be text')
   .transform((text) => normalText(text).trim())

@@ -4,8 +4,8 @@ import type { Request, RequestHandler } from 'express';
 import { invalidField, ServiceError } from '../errors.ts';
 
 /**
- * Refuses a path or query with escapes that are not hexadecimal or not UTF-8: the parser of queries would read something else into them.
- * Bytes that are not ASCII do not come so far: Node's parser refuses them.
+ * Refuses a path or query with escapes that are not hexadecimal or not UTF-8: the parser of queries would
+ * read something else into them. Bytes that are not ASCII do not come so far: Node's parser refuses them.
  */
 export const plainUrl: RequestHandler = (request, _response, next) => {
   if (!isPlain(request.originalUrl))
@@ -16,7 +16,8 @@ export const plainUrl: RequestHandler = (request, _response, next) => {
 };
 
 /**
- * Refuses a body before it is parsed, as `verify` of express.json, whose decoder puts U+FFFD for what is not UTF-8.
+ * Refuses a body before it is parsed, as `verify` of express.json, whose decoder puts U+FFFD for what is not
+ * UTF-8.
  * @throws ServiceError UNSUPPORTED_MEDIA_TYPE for another charset, INVALID_REQUEST for other bytes.
  */
 export function requireUtf8(
@@ -29,7 +30,10 @@ export function requireUtf8(
   if (!isUtf8(body)) throw invalidField('body', 'must be UTF-8');
 }
 
-/** Refuses a parsed body with half of a surrogate pair in a string or a member's name: JSON has escapes for what is no character. */
+/**
+ * Refuses a parsed body with half of a surrogate pair in a string or a member's name: JSON has escapes for
+ * what is no character.
+ */
 export const wellFormedBody: RequestHandler = (request, _response, next) => {
   // Not recursive: a body may be nested thousands deep.
   const left = [{ field: 'body', value: request.body as unknown }];

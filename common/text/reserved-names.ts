@@ -40,8 +40,8 @@ const RESERVED = new Set([...SYSTEM, ...WORDS].map(likeness));
 const RESERVED_DECORATED = new Set(SYSTEM.map(likeness));
 
 /**
- * Whether a name cannot be told from one that is reserved, by the skeletons of UTS 39. The names of the system are reserved with blanks,
- * punctuation and symbols around and between their letters too.
+ * Whether a name cannot be told from one that is reserved, by the skeletons of UTS 39. The names of the
+ * system are reserved with blanks, punctuation and symbols around and between their letters too.
  */
 export function isReservedName(name: string): boolean {
   const plain = name.replace(/[^\p{L}\p{N}\p{M}]/gu, '');
@@ -53,8 +53,9 @@ export function isReservedName(name: string): boolean {
 }
 
 /**
- * Equal for names that look alike, whatever their case. The skeleton is taken before the case is folded and after it: other letters look
- * like ASCII in one case than in the other. An I is an l to UTS 39, so that here an i is one too.
+ * Equal for names that look alike, whatever their case. The skeleton is taken before the case is folded and
+ * after it: other letters look like ASCII in one case than in the other. An I is an l to UTS 39, so that here
+ * an i is one too.
  */
 function likeness(name: string): string {
   return skeleton(skeleton(name.normalize('NFKC')).toLowerCase()).replaceAll('i', 'l');

@@ -8,14 +8,20 @@ const EMOJI_STAND_IN = '□';
 
 const EMOJI = /\p{RGI_Emoji}/gv;
 
-/** RFC 5892 A.1 and A.2: a joiner has a meaning after a virama, and a non-joiner also between letters that would join. */
+/**
+ * RFC 5892 A.1 and A.2: a joiner has a meaning after a virama, and a non-joiner also between letters that
+ * would join.
+ */
 const T = `[\\p{Mn}\\p{Me}${TRANSPARENT_LETTERS}]`;
 const JOINERS = new RegExp(
   `(?<=[${VIRAMA}])[\\u200c\\u200d]|(?<=[${JOINS_NEXT}]${T}*)\\u200c(?=${T}*[${JOINS_PREVIOUS}])`,
   'gu',
 );
 
-/** A variation selector where Unicode defines variations: of ideographs, of pictures, and of Mongolian letters. */
+/**
+ * A variation selector where Unicode defines variations: of ideographs, of pictures, and of Mongolian
+ * letters.
+ */
 const VARIATIONS = new RegExp(
   `(?<=\\p{Ideographic})[\\ufe00-\\ufe02\\u{e0100}-\\u{e01ef}]|` +
     `(?<=[\\p{Extended_Pictographic}${EMOJI_STAND_IN}])[\\ufe0e\\ufe0f]|` +
@@ -23,7 +29,10 @@ const VARIATIONS = new RegExp(
   'gu',
 );
 
-/** Characters with a blank picture though no property says so: of Braille, of musical symbols, and of hieroglyphs. */
+/**
+ * Characters with a blank picture though no property says so: of Braille, of musical symbols, and of
+ * hieroglyphs.
+ */
 const BLANKS = '\\u2800\\u{1d159}\\u{13441}\\u{13442}';
 
 /** What nobody sees, or nobody knows how to show. Lone surrogates are among them. */
@@ -40,9 +49,9 @@ export function normalText(raw: string): string {
 }
 
 /**
- * What is wrong with a text that people see, in the user's words; undefined when nothing is. It is judged as NFKC: what is compatible
- * with a refused character is refused. Tabs and ends of lines are refused too: a text of several lines is judged by `linesProblem`.
- * The work grows with the square of the length in the worst case: cap the length first.
+ * What is wrong with a text that people see, in the user's words; undefined when nothing is. It is judged as
+ * NFKC: what is compatible with a refused character is refused. Tabs and ends of lines are refused too: a text
+ * of several lines is judged by `linesProblem`.
  */
 export function textProblem(text: string): string | undefined {
   const judged = text.replace(EMOJI, EMOJI_STAND_IN).normalize('NFKC');

@@ -34,7 +34,10 @@ class Tables {
     lookalikes();
   }
 
-  /** Only what looks like ASCII letters is printed: no other prototype occurs in the skeleton of an ASCII name. */
+  /**
+   * Only what looks like ASCII letters is printed: no other prototype occurs in the skeleton of an ASCII
+   * name.
+   */
   private static void lookalikes() {
     SpoofChecker checker = new SpoofChecker.Builder().setChecks(SpoofChecker.CONFUSABLE).build();
     Normalizer2 nfkc = Normalizer2.getNFKCInstance();

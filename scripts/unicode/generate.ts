@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { CACHE } from '../engines/engine.ts';
 
 /**
- * Writes common/text/unicode-tables.ts, for what regular expressions do not know. Needs Maven and Java 17. To be run when Node's
- * Unicode (`process.versions.unicode`) grows: ICU4J 78 has the data of Unicode 17.
+ * Writes common/text/unicode-tables.ts, for what regular expressions do not know. Needs Maven and Java 17. To
+ * be run when Node's Unicode (`process.versions.unicode`) grows: ICU4J 78 has the data of Unicode 17.
  */
 const ICU = 'icu4j-78.1';
 const TABLES = join(import.meta.dirname, '../../common/text/unicode-tables.ts');

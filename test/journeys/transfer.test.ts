@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { after, before, describe, it } from 'mocha';
 import mysql, { type RowDataPacket } from 'mysql2/promise';
@@ -95,6 +96,9 @@ function moving(server: string, neo4j: string): void {
         (await call(url, 'PATCH', '/chat/people/me', { token: person('ada').token, json: about })).status,
         200,
       );
+      // As after a refresh whose answer was lost for more than 10 s.
+      using accounts = new DatabaseSync(join(data, 'authenticator', 'accounts.db'));
+      accounts.exec("UPDATE session SET forgiven_at = 1700000000123 WHERE username = 'ada'");
       loggedOut = await login(url, 'cyd');
       assert.equal(
         (await call(url, 'POST', '/auth/logout', { token: loggedOut.token, json: {} })).status,
@@ -291,9 +295,9 @@ function moving(server: string, neo4j: string): void {
       const older = join(folder, 'older');
       cpSync(exported, older, { recursive: true });
       const manifest = JSON.parse(readFileSync(join(older, 'manifest.json'), 'utf8'));
-      const added = ['marks_revision', 'marks_taken', 'base_at', 'seen_at'];
+      const added = ['marks_revision', 'marks_taken', 'base_at', 'seen_at', 'forgiven_at'];
       const tables = Object.keys(manifest.tables).filter(
-        (name) => name.startsWith('messages/') && name !== 'messages/conversation_marks',
+        (name) => /^(?:accounts|messages)\//.test(name) && name !== 'messages/conversation_marks',
       );
       const sums = tables.map((name) => {
         const path = join(older, `${name}.ndjson`);
@@ -311,7 +315,10 @@ function moving(server: string, neo4j: string): void {
         JSON.stringify({ ...manifest, tables: Object.fromEntries(sums) }),
       );
       await using fresh = await newDatabase(server);
-      const { status, text } = await run('import', ['--from', older], { CHATTERBOX_MESSAGES_URL: fresh.url });
+      const { status, text } = await run('import', ['--from', older], {
+        CHATTERBOX_ACCOUNTS_URL: fresh.url,
+        CHATTERBOX_MESSAGES_URL: fresh.url,
+      });
       assert.equal(status, 0, text);
       assert.match(text, /Imported, read back and compared/);
     });

@@ -60,8 +60,8 @@ export const ProfileBody = z.strictObject({
 });
 
 /**
- * A URL parser forgives white space, control characters and backslashes; the program that shows the picture may not. Anything before an @
- * passes for the host to a reader.
+ * A URL parser forgives white space, control characters and backslashes; the program that shows the picture
+ * may not. Anything before an @ passes for the host to a reader.
  */
 function isPictureUrl(text: string): boolean {
   if (text === '') return true;

@@ -40,7 +40,7 @@ export function rotationPromises({ store, reopen }: Subject): void {
     for (const answer of answers) assert.deepEqual(answer, { username: 'ada', generation: 1 });
   });
 
-  it('gives the predecessor the same successor to the last millisecond of the grace, measured from when it was replaced', async () => {
+  it('gives the predecessor the same successor to the last millisecond of the grace', async () => {
     await register(store(), 'ada');
     await store().rotate(rotation('s-ada', 0));
     for (const now of [NOW + GRACE_MS / 2, NOW + GRACE_MS])
@@ -92,7 +92,7 @@ export function rotationPromises({ store, reopen }: Subject): void {
     assert.deepEqual(await revoked(store()), ['s-ada']);
   });
 
-  it('ends the session by the third turn of a thief and the owner, whoever begins and however long they wait', async () => {
+  it('ends the session by the third turn of a thief and the owner, however long they wait', async () => {
     for (const [name, wait] of [
       ['ada', GRACE_MS + 1],
       ['bob', DAY_MS],
@@ -122,7 +122,7 @@ export function rotationPromises({ store, reopen }: Subject): void {
     assert.deepEqual(await revoked(store()), []);
   });
 
-  it('ends the session, or uses its successor, where the late predecessor and the successor come at once', async () => {
+  it('ends the session where the late predecessor and its successor come together', async () => {
     for (let i = 0; i < 20; i++) {
       const name = `ada${i}`;
       await register(store(), name);
