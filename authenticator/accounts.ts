@@ -2,6 +2,7 @@ import { type Reason, ServiceError, toServiceError } from '#common/errors.ts';
 import type { Identity } from '#common/identity/access-token.ts';
 import { isReservedName } from '#common/text/reserved-names.ts';
 import { canonicalUsername } from '#common/username.ts';
+import type { HashCaller } from './hash-queue.ts';
 import { acceptablePassword, type PasswordHasher } from './passwords.ts';
 import type { Account, AccountStore } from './ports.ts';
 import type { Grant, Sessions } from './sessions.ts';
@@ -23,7 +24,9 @@ export class Accounts {
     const accepted = acceptablePassword(password, username, 'password');
     // A taken name is found before the costly hash; a race for it is decided by the store.
     if (isReservedName(username) || (await store.account(username))) throw taken();
-    const passwordHash = await throttle.registration(username, address, () => hasher.hash(accepted));
+    const passwordHash = await throttle.registration(username, address, () =>
+      hasher.hash(accepted, { address, account: username, isKnown: false }),
+    );
     const { session, grant } = sessions.prepare(username, device);
     const account = { username, displayName: displayName ?? username, passwordHash, createdAt: clock() };
     if (!(await store.createAccount(account, session, address))) throw taken();
@@ -49,7 +52,8 @@ export class Accounts {
     const { store, sessions, throttle } = this.#parts;
     const username = canonicalUsername(raw, 'username');
     const account = await store.account(username);
-    const passwordHash = await this.#check(account, password, (check) =>
+    const origin = { address, account: username };
+    const passwordHash = await this.#check(account, password, origin, (check) =>
       throttle.login(username, address, check),
     );
     await Promise.all([sessions.dropUnneeded(), throttle.dropUnused()]);
@@ -63,10 +67,11 @@ export class Accounts {
     const { store, hasher, throttle, ended, clock } = this.#parts;
     const { username, sessionId: keep } = caller;
     const accepted = acceptablePassword(next, username, 'new');
-    const from = await this.#check(await store.account(username), current, (check) =>
+    const origin = { address, account: username };
+    const from = await this.#check(await store.account(username), current, origin, (check) =>
       throttle.passwordChange(caller, address, check),
     );
-    const to = await hasher.hash(accepted);
+    const to = await hasher.hash(accepted, { ...origin, isKnown: true });
     if (!(await store.changePassword({ username, from, to, keep, now: clock() })))
       throw new ServiceError('BAD_CREDENTIALS');
     ended.raise();
@@ -80,13 +85,18 @@ export class Accounts {
   }
 
   /** The stored hash once the password is right, made anew where its parameters are outdated. */
-  async #check(account: Account | undefined, password: string, throttled: Throttled): Promise<string> {
+  async #check(
+    account: Account | undefined,
+    password: string,
+    origin: Omit<HashCaller, 'isKnown'>,
+    throttled: Throttled,
+  ): Promise<string> {
     const { store, hasher } = this.#parts;
     const stored = account?.passwordHash;
-    const isRight = await throttled(() => hasher.isRight(password, stored));
+    const isRight = await throttled((isKnown) => hasher.isRight(password, stored, { ...origin, isKnown }));
     if (!isRight || account === undefined || stored === undefined) throw new ServiceError('BAD_CREDENTIALS');
     if (!hasher.isOutdated(stored)) return stored;
-    const renewed = await hasher.hash(password.normalize('NFC'));
+    const renewed = await hasher.hash(password.normalize('NFC'), { ...origin, isKnown: true });
     await store.replaceHash(account.username, stored, renewed);
     return renewed;
   }
@@ -111,7 +121,7 @@ export interface AccountsParts {
 }
 
 /** Runs a check of a password within the budgets that it counts against. */
-type Throttled = (check: () => Promise<boolean>) => Promise<boolean>;
+type Throttled = (check: (isKnown: boolean) => Promise<boolean>) => Promise<boolean>;
 
 export interface Registration {
   username: string;

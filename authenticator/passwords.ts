@@ -1,13 +1,9 @@
 import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
-import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 import { dictionary } from '@zxcvbn-ts/language-common';
-import { invalidField, ServiceError } from '#common/errors.ts';
+import { invalidField } from '#common/errors.ts';
 import { isBlank } from '#common/text/visible.ts';
-
-/** Of few cores one is left to the messages: on two of them two hashes at once made the p99 of a full load 2.4 times as long. */
-export const HASHES_AT_ONCE = availableParallelism() < 4 ? 1 : 2;
-const HASHES_WAITING = 64;
+import { type HashCaller, HashQueue } from './hash-queue.ts';
 
 /** OWASP's for argon2id. */
 const PARAMETERS: Parameters = { memory: 19_456, passes: 2, parallelism: 1, tagLength: 32 };
@@ -37,33 +33,33 @@ export function acceptablePassword(raw: string, username: string, field: string)
   return password;
 }
 
-/** Hashes and checks, a few at a time: each takes 19 MiB and a core. Stored as PHC strings. */
+/** Hashes and checks, a few at a time (see HashQueue): each takes 19 MiB and a core. Stored as PHC strings. */
 export class PasswordHasher {
   /** How many hashes were computed. */
   hashes = 0;
-  #running = 0;
-  readonly #waiting: (() => void)[] = [];
+  readonly #queue: HashQueue;
   readonly #parameters: Parameters;
   /** What every hash of today begins with. */
   readonly #prefix: string;
   readonly #dummy: string;
 
-  constructor(parameters: Parameters = PARAMETERS) {
+  constructor(parameters: Parameters = PARAMETERS, queue = new HashQueue()) {
     const { memory, passes, parallelism, tagLength } = parameters;
     this.#parameters = parameters;
+    this.#queue = queue;
     this.#prefix = `$argon2id$v=19$m=${memory},t=${passes},p=${parallelism}$`;
     this.#dummy = `${this.#prefix}${base64(randomBytes(16))}$${base64(randomBytes(tagLength))}`;
   }
 
   /** @throws ServiceError OVERLOADED when too many wait. */
-  async hash(password: string): Promise<string> {
+  async hash(password: string, caller: HashCaller): Promise<string> {
     const nonce = randomBytes(16);
-    const tag = await this.#derive(password, nonce, this.#parameters);
+    const tag = await this.#derive(password, nonce, this.#parameters, caller);
     return `${this.#prefix}${base64(nonce)}$${base64(tag)}`;
   }
 
   /** Without a hash (there is no such user) it costs the same and is false. @throws ServiceError OVERLOADED. */
-  async isRight(password: string, stored: string | undefined): Promise<boolean> {
+  async isRight(password: string, stored: string | undefined, caller: HashCaller): Promise<boolean> {
     const [, memory, passes, parallelism, nonce = '', tag = ''] = PHC.exec(stored ?? this.#dummy) ?? [];
     const wanted = Buffer.from(tag, 'base64');
     const parameters = {
@@ -72,7 +68,7 @@ export class PasswordHasher {
       parallelism: Number(parallelism),
       tagLength: wanted.length,
     };
-    const given = await this.#derive(normal(password), Buffer.from(nonce, 'base64'), parameters);
+    const given = await this.#derive(normal(password), Buffer.from(nonce, 'base64'), parameters, caller);
     return stored !== undefined && timingSafeEqual(given, wanted);
   }
 
@@ -81,23 +77,11 @@ export class PasswordHasher {
     return !stored.startsWith(this.#prefix);
   }
 
-  async #derive(message: string, nonce: Buffer, parameters: Parameters): Promise<Buffer> {
-    if (this.#running >= HASHES_AT_ONCE) await this.#turn();
-    else this.#running++;
-    try {
+  #derive(message: string, nonce: Buffer, parameters: Parameters, caller: HashCaller): Promise<Buffer> {
+    return this.#queue.run(caller, () => {
       this.hashes++;
-      return await derive('argon2id', { message, nonce, ...parameters });
-    } finally {
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#running--;
-    }
-  }
-
-  /** Whoever finishes hands their place on. */
-  #turn(): Promise<void> {
-    if (this.#waiting.length >= HASHES_WAITING) throw new ServiceError('OVERLOADED', { retryAfterMs: 2_000 });
-    return new Promise((resolve) => this.#waiting.push(resolve));
+      return derive('argon2id', { message, nonce, ...parameters });
+    });
   }
 }
 

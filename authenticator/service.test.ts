@@ -7,7 +7,6 @@ import { readFeed } from '#common/http/ndjson.ts';
 import { Authentication } from '#common/identity/authentication.ts';
 import { type Granted, log, PASSWORD, SECRET, World } from './fixtures/world.ts';
 import { rotateKeys } from './keys-file.ts';
-import { HASHES_AT_ONCE } from './passwords.ts';
 import { startAuthenticator } from './service.ts';
 
 describe('the authenticator', () => {
@@ -347,14 +346,6 @@ describe('the authenticator', () => {
     const header = JSON.parse(Buffer.from(granted.access_token.split('.')[0] ?? '', 'base64url').toString());
     assert.deepEqual(header, { alg: 'ES256', typ: 'JWT', kid });
     assert.equal((await me(ada.access_token)).status, 200);
-  });
-
-  it('hashes a few at a time, lets 64 wait, and turns the rest away', async () => {
-    const length = HASHES_AT_ONCE + 64 + 4;
-    const results = await Promise.allSettled(Array.from({ length }, () => world.hasher.hash(PASSWORD)));
-    const refused = results.filter((result) => result.status === 'rejected');
-    assert.equal(refused.length, 4);
-    assert.ok(refused.every(({ reason }) => reason.reason === 'OVERLOADED' && reason.retryAfterMs > 0));
   });
 });
 

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'mocha';
+import { hold } from './fixtures/held-queue.ts';
 import { type Granted, PASSWORD, World } from './fixtures/world.ts';
-import { HASHES_AT_ONCE, PasswordHasher } from './passwords.ts';
+import { HashQueue, QUEUE_LIMITS } from './hash-queue.ts';
+import { PasswordHasher } from './passwords.ts';
 
 const HOME = '192.0.2.1';
 const HOUR_MS = 3_600_000;
@@ -39,10 +41,9 @@ describe('throttling', () => {
     await world.register('ada');
     assert.equal((await world.login('ada', PASSWORD, HOME)).status, 200);
     for (let round = 0; round < 8; round++) {
-      const guesses = Array.from({ length: 20 }, (_, i) =>
-        world.login('ada', 'a guess', `198.51.${100 + round}.${i}`),
-      );
-      const answers = await statuses(guesses);
+      const answers: number[] = [];
+      for (let i = 0; i < 20; i++)
+        answers.push((await world.login('ada', 'a guess', `198.51.${100 + round}.${i}`)).status);
       assert.equal(answers.filter((status) => status === 401).length, round === 0 ? 20 : 1);
       world.pass(round === 0 ? 1_000 : 5_000);
     }
@@ -155,19 +156,27 @@ describe('throttling', () => {
   });
 
   it('does not hold it against anybody that too many hashes wait', async () => {
-    world = await World.start(ONE_FREE);
+    const queue = new HashQueue();
+    world = await World.start({ ...ONE_FREE, hasher: new PasswordHasher(CHEAP, queue) });
     await world.register('ada');
-    let isFull = true;
-    const hashOnAndOn = async () => {
-      while (isFull) await world.hasher.hash(PASSWORD);
-    };
-    const others = Promise.all(Array.from({ length: HASHES_AT_ONCE + 64 }, hashOnAndOn));
+    const release = hold(queue);
+    const others = Array.from({ length: QUEUE_LIMITS.perClass }, (_, i) =>
+      queue.run({ address: `198.51.100.${i}`, account: `user${i}`, isKnown: true }, async () => {}),
+    );
     const refused = await world.login('ada', PASSWORD);
     assert.equal(refused.status, 503);
     assert.ok(Number(refused.headers.get('retry-after')) >= 1);
-    isFull = false;
-    await others;
+    await release();
+    await Promise.all(others);
     assert.equal((await world.login('ada', PASSWORD)).status, 200);
+  });
+
+  it('counts failed logins from one IPv6 network of 64 bits together', async () => {
+    world = await World.start(ONE_FREE);
+    await world.register('ada');
+    assert.equal((await world.login('ada', 'a guess', '2001:db8:1:2::1')).status, 401);
+    assert.equal((await world.login('ada', PASSWORD, '2001:db8:1:2:ffff::2')).status, 429);
+    assert.equal((await world.login('ada', PASSWORD, '2001:db8:1:3::1')).status, 200);
   });
 
   it('believes no X-Forwarded-For that an untrusted proxy has passed on', async () => {
@@ -194,8 +203,8 @@ describe('throttling', () => {
     world.now = Math.ceil(world.now / HOUR_MS) * HOUR_MS;
     const register = (username: string, from = HOME) =>
       world.call('POST', '/auth/register', { body: { username, password: PASSWORD }, from });
-    for (let i = 0; i < 1_000; i += 50) {
-      const made = await statuses(Array.from({ length: 50 }, (_, j) => register(`u${i + j}`)));
+    for (let i = 0; i < 1_000; i += 10) {
+      const made = await statuses(Array.from({ length: 10 }, (_, j) => register(`u${i + j}`)));
       assert.deepEqual(new Set(made), new Set([201]));
     }
     const hashes = world.hasher.hashes;

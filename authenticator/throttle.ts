@@ -53,7 +53,7 @@ export class Throttle {
           { key: `address ${address}`, free: this.#free * 10, ceilingMs: 60_000 },
           { key: `account ${username}`, free: this.#free * 20, ceilingMs: 5_000 },
         ];
-    return this.#guarded({ username, address, budgets, ...this.#recently() }, check);
+    return this.#guarded({ username, address, budgets, ...this.#recently() }, () => check(isKnown));
   }
 
   /**
@@ -62,7 +62,7 @@ export class Throttle {
    */
   passwordChange({ username, sessionId }: Identity, address: string, check: Check): Promise<boolean> {
     const budgets = [{ key: `session ${sessionId}`, free: this.#free, ceilingMs: 60_000 }];
-    return this.#guarded({ username, address, budgets, ...this.#recently() }, check);
+    return this.#guarded({ username, address, budgets, ...this.#recently() }, () => check(true));
   }
 
   /**
@@ -82,7 +82,7 @@ export class Throttle {
     await this.#store.dropAddresses(timeBefore(this.#clock(), KNOWN_FOR_MS));
   }
 
-  async #guarded(attempt: Attempt, check: Check): Promise<boolean> {
+  async #guarded(attempt: Attempt, check: () => Promise<boolean>): Promise<boolean> {
     const isRight = await this.#admitted(attempt, check);
     if (isRight) await this.#store.settle(attempt, true);
     return isRight;
@@ -104,4 +104,5 @@ export class Throttle {
   }
 }
 
-type Check = () => Promise<boolean>;
+/** Checks a password for a caller whose address knows the account, or who is logged in, or for another. */
+type Check = (isKnown: boolean) => Promise<boolean>;

@@ -164,7 +164,9 @@ function withServer(server: string): void {
       const texts: Record<string, number> = {
         'auth_account.username': username,
         'auth_account.display_name': displayName,
-        'auth_account.password_hash': (await new PasswordHasher().hash('x')).length,
+        'auth_account.password_hash': (
+          await new PasswordHasher().hash('x', { address: '', account: '', isKnown: false })
+        ).length,
         'auth_session.id': sessionId,
         'auth_session.username': username,
         'auth_session.device': device,

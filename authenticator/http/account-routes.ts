@@ -1,5 +1,6 @@
 import type { Express, Request } from 'express';
 import { z } from 'zod';
+import { addressKey } from '#common/client-address.ts';
 import { ServiceError } from '#common/errors.ts';
 import { jsonBody } from '#common/http/app.ts';
 import { DisplayName, Required } from '#common/http/fields.ts';
@@ -95,9 +96,9 @@ export function agentOf(request: Request): string {
   return headerText(request, 'user-agent') || 'unknown';
 }
 
-/** As the gateway, or a trusted proxy, reports it; cut where that is no address. */
+/** What throttles count the caller by, of the address that the gateway, or a trusted proxy, reports. */
 export function addressOf(request: Request): string {
-  return (request.ip ?? 'unknown').slice(0, LIMITS.address);
+  return addressKey(request.ip ?? 'unknown');
 }
 
 async function encode(accounts: Accounts, grant: Grant): Promise<Record<string, unknown>> {

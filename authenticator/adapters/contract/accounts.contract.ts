@@ -103,7 +103,11 @@ export function accountPromises({ store, reopen }: Subject): void {
     const longest = {
       ...account(username),
       displayName,
-      passwordHash: await new PasswordHasher().hash('x'.repeat(64)),
+      passwordHash: await new PasswordHasher().hash('x'.repeat(64), {
+        address: '192.0.2.1',
+        account: 'ada',
+        isKnown: false,
+      }),
     };
     await store().createAccount(
       longest,
