@@ -166,6 +166,16 @@ export class ConfigReader {
     return this.integer('CHATTERBOX_STREAM_MAX_AGE_SECONDS', 3_600, { min: 1, max: 1_000_000 });
   }
 
+  /** Reads per second and user: of messages in the messenger, of people in userinfo. */
+  readsPerSecond(): number {
+    return this.integer('CHATTERBOX_READ_RATE', 50, { min: 1, max: 1_000_000 });
+  }
+
+  /** First messages and friend requests, each, per hour and user: in the messenger and in userinfo. */
+  firstContactsPerHour(): number {
+    return this.integer('CHATTERBOX_FIRST_CONTACT_RATE', 60, { min: 1, max: 10_000_000 });
+  }
+
   /** One `host:port` or more, separated by commas. */
   addresses(name: Setting, fallback: string[]): string[] {
     const addresses = this.list(name, fallback);

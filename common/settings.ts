@@ -34,6 +34,10 @@ export const SETTINGS = {
     'How several nodes tell each other of news: `local:` for one alone, or `nats://user:password@host:4222`, `tls://` too; a token in the user’s place, `?creds=FILE`, `?ca=FILE`.',
   CHATTERBOX_SEND_RATE: 'Messages per second and user, sustained; a read mark counts like a message.',
   CHATTERBOX_SEND_BURST: 'Messages that a user may send at once.',
+  CHATTERBOX_READ_RATE:
+    'Reads per second and user: of history and inbox, and all other calls of `/chat`; 4 seconds’ worth may come together. A fifth as many streams may be opened.',
+  CHATTERBOX_FIRST_CONTACT_RATE: 'First messages to new people, and friend requests, per hour and user.',
+  CHATTERBOX_SEARCH_RATE: 'Searches of people, and pages of suggestions, per minute and user.',
   CHATTERBOX_MAX_DEVICES:
     'Devices per user whose positions are kept; a further one takes the place of the longest unseen.',
   CHATTERBOX_STREAM_MAX_AGE_SECONDS:

@@ -5,7 +5,7 @@ import { Acknowledgements } from './acknowledgements.ts';
 import type { Gap } from './opening.ts';
 import type { DeviceCursor, Entry, Head, Range } from './ports.ts';
 import { Reader } from './reader.ts';
-import { SendRate } from './send-rate.ts';
+import { UserRate } from './user-rate.ts';
 
 /** A device of Ada's whose conversation `ada:bob` is known here up to 3, and stands at `lastSeq` in the log. */
 async function device(lastSeq: number, perSecond = 1_000_000) {
@@ -33,7 +33,7 @@ async function device(lastSeq: number, perSecond = 1_000_000) {
     device: 'phone',
     reader,
     cursors: { move: (cursor) => void moved.push(cursor) },
-    rate: new SendRate({ perSecond, burst: perSecond }, () => 0),
+    rate: new UserRate({ perSecond, burst: perSecond }, () => 0),
     store: { heads: async (): Promise<Head[]> => [{ conversation: 'ada:bob', lastSeq }] },
     stream: { signal: aborter.signal, onPassed() {}, onGap: (gap) => gaps.push(gap) },
   });

@@ -4,7 +4,7 @@ import type { Cursors } from './cursors.ts';
 import { type Gap, startAnew } from './opening.ts';
 import type { Head, MessageStore } from './ports.ts';
 import type { Reader } from './reader.ts';
-import type { SendRate } from './send-rate.ts';
+import type { UserRate } from './user-rate.ts';
 
 /** A device says that everything of a conversation up to `seq`, and its marks up to a revision, have arrived. */
 export interface Acknowledgement {
@@ -28,7 +28,7 @@ export interface AcknowledgementsOptions {
   device: string;
   reader: Reader;
   cursors: Pick<Cursors, 'move'>;
-  rate: SendRate;
+  rate: UserRate;
   store: Pick<MessageStore, 'heads'>;
   stream: AcknowledgingStream;
 }

@@ -1,7 +1,7 @@
 import { ConfigReader, type Env } from '#common/config.ts';
 import type { LogLevel } from '#common/log.ts';
 import { readServiceSecret } from '#common/service-secret.ts';
-import type { Rate } from './send-rate.ts';
+import type { Rate } from './user-rate.ts';
 
 export interface MessengerConfig {
   host: string;
@@ -17,6 +17,12 @@ export interface MessengerConfig {
   issuer: string;
   audience: string;
   sendRate: Rate;
+  /** Of history and inbox. */
+  readRate: Rate;
+  /** First messages to people whom the sender has no conversation with. */
+  firstContactRate: Rate;
+  /** Streams opened. */
+  openRate: Rate;
   /** A stream ends after this, a tenth more or less, and is to reconnect. */
   streamMaxAgeSeconds: number;
   /** A user has at most so many devices whose positions are kept. */
@@ -24,6 +30,12 @@ export interface MessengerConfig {
   hasReflection: boolean;
   logLevel: LogLevel;
 }
+
+/** A client that starts reads on in many conversations together. */
+const READ_BURST_SECONDS = 4;
+
+/** All devices of a user that lose their connections open their streams together. */
+const OPEN_BURST_SECONDS = 6;
 
 /** @throws ConfigError with everything that is wrong. */
 export function readConfig(env: Env): Readonly<MessengerConfig> {
@@ -43,6 +55,9 @@ export function readConfig(env: Env): Readonly<MessengerConfig> {
       perSecond: reader.integer('CHATTERBOX_SEND_RATE', 100, { min: 1, max: 1_000_000 }),
       burst: reader.integer('CHATTERBOX_SEND_BURST', 1_000, { min: 1, max: 10_000_000 }),
     },
+    readRate: readRate(reader),
+    firstContactRate: firstContactRate(reader),
+    openRate: openRate(reader),
     streamMaxAgeSeconds: reader.streamMaxAgeSeconds(),
     maxDevices: reader.integer('CHATTERBOX_MAX_DEVICES', 50, { min: 1, max: 10_000 }),
     hasReflection: reader.flag('CHATTERBOX_REFLECTION', true),
@@ -50,4 +65,21 @@ export function readConfig(env: Env): Readonly<MessengerConfig> {
   };
   reader.finish();
   return Object.freeze(config);
+}
+
+function readRate(reader: ConfigReader): Rate {
+  const perSecond = reader.readsPerSecond();
+  return { perSecond, burst: READ_BURST_SECONDS * perSecond };
+}
+
+/** An hour's worth may come together. */
+function firstContactRate(reader: ConfigReader): Rate {
+  const perHour = reader.firstContactsPerHour();
+  return { perSecond: perHour / 3_600, burst: perHour };
+}
+
+/** One stream for five reads. */
+function openRate(reader: ConfigReader): Rate {
+  const perSecond = Math.ceil(reader.readsPerSecond() / 5);
+  return { perSecond, burst: OPEN_BURST_SECONDS * perSecond };
 }

@@ -4,12 +4,12 @@ import { describe, it } from 'mocha';
 import type { Draft, Entry, Head, Range } from './ports.ts';
 import { Reader, type Sink } from './reader.ts';
 import type { SendAnswer, Sender, SendRequest, Sent } from './send.ts';
-import { SendRate } from './send-rate.ts';
 import { type StreamAnswers, StreamSends } from './stream-sends.ts';
+import { UserRate } from './user-rate.ts';
 
 const CONVERSATIONS = ['x', 'y', 'z'];
 const RUNS = 2_000;
-const UNLIMITED = new SendRate({ perSecond: 1e9, burst: 1e9 }, () => 0);
+const UNLIMITED = new UserRate({ perSecond: 1e9, burst: 1e9 }, () => 0);
 
 /** What may happen, in any order: some of it makes no sense in a state, and is passed over then. */
 type Step =

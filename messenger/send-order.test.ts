@@ -6,11 +6,12 @@ import { ServiceError } from '#common/errors.ts';
 import { Lane } from './lane.ts';
 import type { Draft, Outcome } from './ports.ts';
 import { Sender, type SendRequest } from './send.ts';
-import { SendRate } from './send-rate.ts';
 import { StreamSends } from './stream-sends.ts';
+import { UserRate } from './user-rate.ts';
 
 const FRIENDS = ['bob', 'cleo'];
 const RUNS = 200;
+const FIRST_CONTACTS = new UserRate({ perSecond: 1, burst: 1_000_000 }, () => 0);
 
 /** What becomes of the next batch: a server that does not answer may have stored it. */
 type Luck = 'stored' | 'lost' | 'stored and not answered';
@@ -59,8 +60,9 @@ class Model {
     const store = { commit: (drafts: Draft[]) => this.#commit(drafts), heads: async () => [] };
     const clocks = { clock: () => 1, steady: () => this.#now };
     const lane = new Lane({ store, ...clocks, onCommitted: () => {} });
-    const sender = new Sender({ lane, store, directory: { exists: async () => true }, ...clocks });
-    const rate = new SendRate({ perSecond: 100, burst: 30 }, () => this.#now);
+    const directory = { exists: async () => true };
+    const sender = new Sender({ lane, store, directory, firstContacts: FIRST_CONTACTS, ...clocks });
+    const rate = new UserRate({ perSecond: 100, burst: 30 }, () => this.#now);
     this.#sends = new StreamSends('ada', sender, rate, 64, {
       isForEntry: () => true,
       isPast: () => true,

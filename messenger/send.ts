@@ -7,6 +7,7 @@ import { directConversation, requireMember } from './conversation-id.ts';
 import type { Lane } from './lane.ts';
 import { LIMITS } from './limits.ts';
 import type { Directory, Draft, MessageStore, Outcome } from './ports.ts';
+import type { UserRate } from './user-rate.ts';
 
 /** What somebody wants to send, as decoded and not yet checked. Empty means not given. */
 export interface SendRequest {
@@ -46,16 +47,25 @@ export interface SenderOptions {
   lane: Lane;
   store: Pick<MessageStore, 'heads'>;
   directory: Directory;
+  /** Of each sender, see `Sender.admit`. */
+  firstContacts: UserRate;
   clock(): number;
 }
 
 const CLIENT_ID = new RegExp(`^[\\x21-\\x7e]{1,${LIMITS.clientId}}$`);
 const REMEMBERED_USERS = 100_000;
+const REMEMBERED_CONVERSATIONS = 100_000;
+const REMEMBERED_CONTACTS = 10_000;
 
 /** May they send this, and was it sent before? */
 export class Sender {
   readonly #options: SenderOptions;
+  /** Users who have an account. */
   readonly #known = new LRUCache<string, true>({ max: REMEMBERED_USERS });
+  /** Conversations that hold a message. */
+  readonly #begun = new LRUCache<string, true>({ max: REMEMBERED_CONVERSATIONS });
+  /** First contacts that were counted: one that is sent again before it was committed is not counted again. */
+  readonly #counted = new LRUCache<string, true>({ max: REMEMBERED_CONTACTS });
 
   constructor(options: SenderOptions) {
     this.#options = options;
@@ -70,8 +80,9 @@ export class Sender {
   /**
    * The draft that a request of `sender` (from their token) stands for.
    * @throws ServiceError INVALID_REQUEST with every field that is wrong; NOT_PERMITTED for another `user`; NOT_FOUND for a
-   * recipient without an account and for somebody else's conversation; UNAVAILABLE when the directory is needed and silent.
-   * A promise only where somebody must be asked for: the promises of a message cost more than all its checks.
+   * recipient without an account and for somebody else's conversation; RATE_LIMITED for a first contact too
+   * many; UNAVAILABLE when the store or the directory is needed and silent.
+   * A promise only where a conversation is not known yet: the promises of a message cost more than its checks.
    */
   admit(sender: string, request: SendRequest): Draft | Promise<Draft> {
     const members = recipients(sender, request);
@@ -92,8 +103,10 @@ export class Sender {
       body,
       clientTime,
     };
-    const stranger = members.find((member) => member !== sender && !this.#known.has(member));
-    return stranger === undefined ? draft : this.#requireExists(stranger, conversation).then(() => draft);
+    const recipient = members.find((member) => member !== sender);
+    if (recipient === undefined || this.#begun.get(conversation) || this.#isContact(sender, recipient))
+      return draft;
+    return this.#requireContact(sender, recipient, conversation).then(() => draft);
   }
 
   /**
@@ -103,7 +116,10 @@ export class Sender {
   commit(draft: Draft, answer: SendAnswer): void {
     try {
       this.#options.lane.submit(draft, {
-        committed: (outcome) => acknowledge(draft, outcome, answer),
+        committed: (outcome) => {
+          if (outcome.seq === 1) this.#begun.set(draft.conversation, true);
+          acknowledge(draft, outcome, answer);
+        },
         failed: (error) => answer.refused(toServiceError(error)),
         isOvertaking: answer.isOvertaking,
       });
@@ -112,13 +128,35 @@ export class Sender {
     }
   }
 
-  /** First contact asks the directory; whoever is in a conversation already need not be asked for. */
-  async #requireExists(user: string, conversation: string): Promise<void> {
-    const { store, directory } = this.#options;
-    const exists = (await store.heads([conversation])).length > 0 || (await directory.exists(user));
-    if (!exists) throw new ServiceError('NOT_FOUND', { detail: 'There is no such user.' });
-    this.#known.set(user, true);
+  /** A first contact that was let through; whether it was committed is not known yet. */
+  #isContact(sender: string, recipient: string): boolean {
+    return this.#counted.has(contactOf(sender, recipient)) && this.#known.has(recipient);
   }
+
+  /**
+   * A conversation that has begun lets both members write. A first contact counts against the sender's budget,
+   * also where there is no such recipient, so that nobody finds out names this way. Then the directory is asked.
+   */
+  async #requireContact(sender: string, recipient: string, conversation: string): Promise<void> {
+    const { store, directory, firstContacts } = this.#options;
+    if ((await store.heads([conversation])).length > 0) {
+      this.#begun.set(conversation, true);
+      return;
+    }
+    const contact = contactOf(sender, recipient);
+    if (!this.#counted.has(contact)) {
+      firstContacts.take(sender);
+      this.#counted.set(contact, true);
+    }
+    if (this.#known.has(recipient)) return;
+    if (!(await directory.exists(recipient)))
+      throw new ServiceError('NOT_FOUND', { detail: 'There is no such user.' });
+    this.#known.set(recipient, true);
+  }
+}
+
+function contactOf(sender: string, recipient: string): string {
+  return `${sender} ${recipient}`;
 }
 
 /** What tells a retry from another message: 16 bytes over the entry's kind and its text, as text, which costs a third of a Buffer. */

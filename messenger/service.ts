@@ -1,5 +1,6 @@
 import type { Bus } from '#common/bus/bus.ts';
 import { openBus } from '#common/bus/open.ts';
+import type { ErrorOptions } from '#common/errors.ts';
 import { Authentication } from '#common/identity/authentication.ts';
 import { disposeAll } from '#common/lifecycle.ts';
 import { createLog, type Log } from '#common/log.ts';
@@ -25,8 +26,8 @@ import type { Marks, MessageStore } from './ports.ts';
 import { ReadMarks } from './read-marks.ts';
 import { Repair } from './repair.ts';
 import { Sender } from './send.ts';
-import { SendRate } from './send-rate.ts';
 import { inTurns } from './turns.ts';
+import { UserRate } from './user-rate.ts';
 import { type WatchedClocks, watchClocks } from './watched-clocks.ts';
 
 export { messageSchema, messagesRestored } from './open-store.ts';
@@ -60,6 +61,12 @@ export interface MessengerOverrides {
  */
 const ARRIVALS_AT_ONCE = 2;
 
+/** A client can tell this refusal from that of the send rate: other messages may go on. */
+const FIRST_CONTACTS: ErrorOptions = {
+  detail: 'Too many first messages to new people; write to further ones later.',
+  metadata: { limit: 'first_contacts' },
+};
+
 /**
  * Starts the messenger. It listens before its database is there, and is healthy from then on. Disposing drains it: streams are told to
  * reconnect, what is accepted is committed.
@@ -81,7 +88,7 @@ export async function startMessenger(
   const onDelivered = (marks: Marks[]) => hub.publishMarks(marks);
   const cursors = new Cursors(store, onDelivered, log, () => tally.acks++);
   const readMarks = new ReadMarks(store, hub, log);
-  const rate = new SendRate(config.sendRate, clocks.steady);
+  const { rate, reads, openings, firstContacts } = userRates(config, clocks.steady);
   let repair: Repair | undefined;
   const observer = messengerMetrics((overrides.metrics ?? new Metrics()).of('messenger'), tally, {
     queueDepth: () => lane.depth,
@@ -99,20 +106,20 @@ export async function startMessenger(
     ...commitListeners(hub, feed),
   });
   const directory = httpDirectory(config.authUrl, config.serviceSecret);
-  const sender = new Sender({ lane, store, directory, ...clocks });
+  const sender = new Sender({ lane, store, directory, firstContacts, ...clocks });
   const authentication = new Authentication(config, log);
   endWithLogins(liveCalls, authentication);
   const onWindowFull = () => void tally.windowsFull++;
   const { maxDevices } = config;
   const core = { sender, rate, hub, liveCalls, store: inTurns(store, ARRIVALS_AT_ONCE), cursors };
-  const streams = { ...core, maxDevices, onWindowFull, ...clocks, log };
+  const streams = { ...core, openings, maxDevices, onWindowFull, ...clocks, log };
 
   const server = await startGrpcServer({
     ...config,
     interceptors: [authenticated(authentication, config.serviceSecret)],
     addServices(grpc) {
       addChatService(grpc, streams);
-      addConversationsService(grpc, { store, readMarks, rate, log });
+      addConversationsService(grpc, { store, readMarks, rate, reads, log });
       addSessionService(grpc, { ...streams, readMarks });
       addCommitFeedService(grpc, { feed, liveCalls, log });
     },
@@ -131,6 +138,16 @@ export async function startMessenger(
       liveCalls.stop();
       await disposeAll([opened, hints, cursors, authentication, ...running, server], log);
     },
+  };
+}
+
+/** What each user may do. */
+function userRates(config: MessengerConfig, steady: () => number) {
+  return {
+    rate: new UserRate(config.sendRate, steady),
+    reads: new UserRate(config.readRate, steady),
+    openings: new UserRate(config.openRate, steady),
+    firstContacts: new UserRate(config.firstContactRate, steady, FIRST_CONTACTS),
   };
 }
 

@@ -4,8 +4,8 @@ import { describe, it } from 'mocha';
 import { ServiceError } from '#common/errors.ts';
 import type { Draft, Entry } from './ports.ts';
 import type { SendAnswer, Sender, SendRequest } from './send.ts';
-import { SendRate } from './send-rate.ts';
 import { StreamSends } from './stream-sends.ts';
+import { UserRate } from './user-rate.ts';
 
 /** Ada's stream, whose sends are answered when the test says so; it has gone past `past` in every conversation. */
 function stream(inFlight = 1_000) {
@@ -20,7 +20,7 @@ function stream(inFlight = 1_000) {
   const sends = new StreamSends(
     'ada',
     sender,
-    new SendRate({ perSecond: 1e6, burst: 1e6 }, () => 0),
+    new UserRate({ perSecond: 1e6, burst: 1e6 }, () => 0),
     inFlight,
     {
       isForEntry: () => true,

@@ -3,8 +3,8 @@ import { type Answer, HeldAnswers } from './held-answers.ts';
 import type { Draft, Entry, Head } from './ports.ts';
 import { conversationOf, type Sender, type SendRequest, type Sent } from './send.ts';
 import { SendOrder } from './send-order.ts';
-import type { SendRate } from './send-rate.ts';
 import { type SendListener, SendWindow } from './send-window.ts';
+import type { UserRate } from './user-rate.ts';
 
 /** How a stream answers its sends. Must not throw or wait. */
 export interface StreamAnswers {
@@ -32,7 +32,7 @@ const NO_SEQ = 0;
  */
 export class StreamSends implements SendListener<SendRequest> {
   readonly #user: string;
-  readonly #rate: SendRate;
+  readonly #rate: UserRate;
   readonly #answers: StreamAnswers;
   readonly #window: SendWindow<SendRequest>;
   readonly #order = new SendOrder();
@@ -41,7 +41,7 @@ export class StreamSends implements SendListener<SendRequest> {
   /** The seqs of sends that are answered rather than delivered and have not come by, by conversation and client id, in their order. */
   readonly #answered = new Map<string, Map<string, number>>();
 
-  constructor(user: string, sender: Sender, rate: SendRate, inFlight: number, answers: StreamAnswers) {
+  constructor(user: string, sender: Sender, rate: UserRate, inFlight: number, answers: StreamAnswers) {
     this.#user = user;
     this.#rate = rate;
     this.#answers = answers;

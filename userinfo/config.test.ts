@@ -17,6 +17,11 @@ describe("userinfo's configuration", () => {
       audience: 'chatterbox',
       serviceSecret: SECRET,
       graphUrl: 'sqlite:',
+      quotas: {
+        search: { calls: 30, seconds: 60 },
+        requests: { calls: 60, seconds: 3_600 },
+        calls: { calls: 200, seconds: 4 },
+      },
       logLevel: 'info',
     });
   });

@@ -1,6 +1,7 @@
 import { ConfigReader, type Env } from '#common/config.ts';
 import type { LogLevel } from '#common/log.ts';
 import { readServiceSecret } from '#common/service-secret.ts';
+import type { Quotas } from './http/budgets.ts';
 
 export interface UserinfoConfig {
   host: string;
@@ -17,6 +18,8 @@ export interface UserinfoConfig {
   serviceSecret: string;
   /** Where the graph is kept: `sqlite:`, in the data folder, or `neo4j://...`. */
   graphUrl: string;
+  /** What each user may ask for. */
+  quotas: Quotas;
   logLevel: LogLevel;
 }
 
@@ -37,8 +40,19 @@ export function readConfig(env: Env): Readonly<UserinfoConfig> {
     audience: reader.text('CHATTERBOX_AUDIENCE', 'chatterbox'),
     serviceSecret: readServiceSecret(reader, dataDir),
     graphUrl: reader.storeUrl('CHATTERBOX_GRAPH_URL', 'sqlite:', NEO4J, 'optional'),
+    quotas: readQuotas(reader),
     logLevel: reader.logLevel(),
   };
   reader.finish();
   return Object.freeze(config);
+}
+
+function readQuotas(reader: ConfigReader): Quotas {
+  const searches = reader.integer('CHATTERBOX_SEARCH_RATE', 30, { min: 1, max: 1_000_000 });
+  return {
+    search: { calls: searches, seconds: 60 },
+    requests: { calls: reader.firstContactsPerHour(), seconds: 3_600 },
+    // A client that starts asks for several things together.
+    calls: { calls: 4 * reader.readsPerSecond(), seconds: 4 },
+  };
 }

@@ -76,6 +76,7 @@ export async function startUserinfo(
     friends,
     suggestions,
     pageTokens,
+    quotas: config.quotas,
     missing,
     onAnswered,
     log,

@@ -54,11 +54,14 @@ const FROM_ONE_ADDRESS = {
   CHATTERBOX_CALLS_PER_ADDRESS: '100000',
 };
 
-/** The bench's users are not held back by the send rate, nor by having one address, and its terminal is for figures. */
+/** The bench's users are not held back by their rates, nor by having one address, and its terminal is for figures. */
 export const UNLIMITED = {
   ...FROM_ONE_ADDRESS,
   CHATTERBOX_SEND_RATE: '1000000',
   CHATTERBOX_SEND_BURST: '10000000',
+  CHATTERBOX_READ_RATE: '1000000',
+  CHATTERBOX_FIRST_CONTACT_RATE: '10000000',
+  CHATTERBOX_SEARCH_RATE: '1000000',
   CHATTERBOX_LOG_LEVEL: 'error',
 };
 

@@ -57,7 +57,7 @@ export function createGatewayApp(options: GatewayAppOptions): Express {
   return createApp(log, routes, metrics.answered);
 }
 
-const EXPOSED = ['x-request-id', 'retry-after', 'www-authenticate'];
+const EXPOSED = ['x-request-id', 'retry-after', 'www-authenticate', 'ratelimit', 'ratelimit-policy'];
 
 /** Knows whom a request is from, and how many of that address are in flight. */
 function countByAddress({ origins, isService, requests, limits }: GatewayAppOptions): RequestHandler {

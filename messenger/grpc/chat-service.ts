@@ -5,8 +5,8 @@ import type { Cursors } from '../cursors.ts';
 import type { Hub } from '../hub.ts';
 import type { LiveCalls } from '../live-calls.ts';
 import type { Sender } from '../send.ts';
-import type { SendRate } from '../send-rate.ts';
 import type { Arrivals } from '../turns.ts';
+import type { UserRate } from '../user-rate.ts';
 import { callerOf } from './callers.ts';
 import { toResponse, toSendRequest } from './chat-message.ts';
 import { decodedByUs } from './decoding.ts';
@@ -16,7 +16,9 @@ import { streamMessage } from './stream-message.ts';
 
 export interface ChatServiceOptions {
   sender: Sender;
-  rate: SendRate;
+  rate: UserRate;
+  /** Of streams opened. */
+  openings: UserRate;
   hub: Hub;
   liveCalls: LiveCalls;
   store: Arrivals;

@@ -14,8 +14,8 @@ import { requireMember } from '../conversation-id.ts';
 import { pageSize, readPageToken, writePageToken } from '../paging.ts';
 import type { Entry, MessageStore } from '../ports.ts';
 import type { ReadMarks } from '../read-marks.ts';
-import type { SendRate } from '../send-rate.ts';
 import { entrySeq, wholeNumber } from '../seqs.ts';
+import type { UserRate } from '../user-rate.ts';
 import { callerOf } from './callers.ts';
 import { decodedByUs } from './decoding.ts';
 import { toConversation, toWireEntry, toWireMarks } from './encode.ts';
@@ -24,22 +24,28 @@ import { unary } from './methods.ts';
 export interface ConversationsOptions {
   store: Pick<MessageStore, 'conversations' | 'unread' | 'entries' | 'entriesBefore' | 'heads' | 'epoch'>;
   readMarks: ReadMarks;
-  rate: SendRate;
+  /** Of what they write, … */
+  rate: UserRate;
+  /** … and of what they read. */
+  reads: UserRate;
   log: Log;
 }
 
 /** What a person's conversations hold. */
 export function addConversationsService(
   server: Server,
-  { store, readMarks, rate, log }: ConversationsOptions,
+  { store, readMarks, rate, reads, log }: ConversationsOptions,
 ): void {
+  const readerOf = (call: Parameters<typeof callerOf>[0]): string => {
+    const { username } = callerOf(call);
+    reads.take(username);
+    return username;
+  };
   const service: ConversationsServiceServer = {
-    listConversations: unary(log, (request, call) =>
-      listConversations(store, callerOf(call).username, request),
-    ),
-    listEntries: unary(log, (request, call) => listEntries(store, callerOf(call).username, request)),
+    listConversations: unary(log, async (request, call) => listConversations(store, readerOf(call), request)),
+    listEntries: unary(log, async (request, call) => listEntries(store, readerOf(call), request)),
     countUnread: unary(log, async (_request, call) => {
-      const { messages, conversations } = await store.unread(callerOf(call).username);
+      const { messages, conversations } = await store.unread(readerOf(call));
       return { messages: BigInt(messages), conversations: BigInt(conversations) };
     }),
     markRead: unary(log, async ({ conversation, seq }, call) => {

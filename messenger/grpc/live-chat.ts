@@ -39,7 +39,9 @@ export function liveChat(options: ChatServiceOptions): (call: Call) => void {
 }
 
 async function serve(call: Call, options: ChatServiceOptions): Promise<void> {
-  using live = options.liveCalls.open(callerOf(call).sessionId);
+  const { username, sessionId } = callerOf(call);
+  options.openings.take(username);
+  using live = options.liveCalls.open(sessionId);
   const stream = new ChatStream(call, live, options);
   const leave = options.hub.join(stream);
   try {

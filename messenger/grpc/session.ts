@@ -19,11 +19,11 @@ import type { Entry, Head, Marks } from '../ports.ts';
 import type { ReadMarks } from '../read-marks.ts';
 import { Reader, type Sink } from '../reader.ts';
 import type { Sender, SendRequest, Sent } from '../send.ts';
-import type { SendRate } from '../send-rate.ts';
 import { entrySeq, wholeNumber } from '../seqs.ts';
 import { StateReader, type StateSink } from '../state-reader.ts';
 import { type StreamAnswers, StreamSends } from '../stream-sends.ts';
 import type { Arrivals } from '../turns.ts';
+import type { UserRate } from '../user-rate.ts';
 import { callerOf } from './callers.ts';
 import { decodedByUs } from './decoding.ts';
 import { eachRequest, endWith, interruption, unary } from './methods.ts';
@@ -35,7 +35,9 @@ import { requireSize, toAcknowledgement } from './session-places.ts';
 
 export interface SessionOptions {
   sender: Sender;
-  rate: SendRate;
+  rate: UserRate;
+  /** Of streams opened. */
+  openings: UserRate;
   hub: Hub;
   liveCalls: LiveCalls;
   store: Arrivals;
@@ -71,7 +73,9 @@ export function addSessionService(server: Server, options: SessionOptions): void
 }
 
 async function serve(call: Call, options: SessionOptions): Promise<void> {
-  using live = options.liveCalls.open(callerOf(call).sessionId);
+  const { username, sessionId } = callerOf(call);
+  options.openings.take(username);
+  using live = options.liveCalls.open(sessionId);
   call.sendMetadata(new Metadata());
   const session = new Session(call, live, options);
   try {

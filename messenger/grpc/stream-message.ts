@@ -31,9 +31,10 @@ export function streamMessage(
 
 async function takeAll(
   call: Call,
-  { sender, rate, liveCalls }: ChatServiceOptions,
+  { sender, rate, openings, liveCalls }: ChatServiceOptions,
 ): Promise<ChatMessageResponse> {
   const { username, sessionId } = callerOf(call);
+  openings.take(username);
   using live = liveCalls.open(sessionId);
   const tally = new Tally();
   const window = new SendWindow(username, sender, SENDS_IN_FLIGHT, tally);

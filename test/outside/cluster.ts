@@ -19,7 +19,7 @@ process.on('exit', () => {
   for (const dataDir of dataDirs) rmSync(dataDir, { recursive: true, force: true });
 });
 
-/** The services as processes on these engines, with two messengers and without limits on sending. None is started yet. */
+/** The services as processes on these engines, with two messengers and without limits on what a user does. None is started yet. */
 export async function prepareCluster(options: ClusterOptions): Promise<Processes> {
   const { mysql, nats, neo4j, env = {}, ...others } = options;
   const dataDir = mkdtempSync(join(tmpdir(), 'chatterbox-'));
@@ -36,6 +36,9 @@ export async function prepareCluster(options: ClusterOptions): Promise<Processes
       ...(neo4j === undefined ? {} : { CHATTERBOX_GRAPH_URL: neo4j }),
       CHATTERBOX_SEND_RATE: '100000',
       CHATTERBOX_SEND_BURST: '100000',
+      CHATTERBOX_READ_RATE: '1000000',
+      CHATTERBOX_FIRST_CONTACT_RATE: '10000000',
+      CHATTERBOX_SEARCH_RATE: '1000000',
       ...env,
     },
   });

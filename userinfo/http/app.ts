@@ -9,6 +9,7 @@ import type { Friends } from '../friends.ts';
 import type { People } from '../people.ts';
 import type { Graph } from '../ports.ts';
 import type { Suggestions } from '../suggestions.ts';
+import { Budgets, type Quotas } from './budgets.ts';
 import { contactRoutes } from './contacts.ts';
 import { friendRoutes } from './friends.ts';
 import type { PageTokens } from './page-tokens.ts';
@@ -23,6 +24,7 @@ export interface AppParts {
   friends: Friends;
   suggestions: Suggestions;
   pageTokens: PageTokens;
+  quotas: Quotas;
   /** What is not there yet, by name. */
   missing(): Promise<string[]>;
   onAnswered?: (status: number, seconds: number) => void;
@@ -39,7 +41,7 @@ export function createUserinfoApp(parts: AppParts): Express {
   const routes = (app: Express) => {
     addHealth(app, parts.missing);
     app.use('/chat', identified(parts.authentication), personal, jsonBody);
-    addRoutes(app, {
+    addRoutes(app, new Budgets(parts.quotas), {
       ...contactRoutes(parts),
       // Before the friends: the path of requests would be that of a friend called so.
       ...requestRoutes(parts),
@@ -57,10 +59,11 @@ const personal: RequestHandler = (_request, response, next) => {
   next();
 };
 
-function addRoutes(app: Express, routes: Routes): void {
+function addRoutes(app: Express, budgets: Budgets, routes: Routes): void {
   for (const [path, methods] of Object.entries(routes)) {
     const route = app.route(path);
-    for (const [method, handler] of Object.entries(methods)) route[method as Method](handler);
+    for (const [method, handler] of Object.entries(methods))
+      route[method as Method](budgets.of(method, path), handler);
     const allowed = Object.keys(methods).join(', ').toUpperCase();
     route.all((_request, response) => {
       response.set('allow', allowed);
