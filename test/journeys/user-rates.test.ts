@@ -65,6 +65,13 @@ describe('the budgets of a user in the messenger', () => {
       assert.equal(detailsOf(await failure(send(ada, 'p1'))).reason, 'RATE_LIMITED');
     });
 
+    it('count no message as a first contact where the conversation began before a restart', async () => {
+      const [ada, ...others] = [await someone(), await someone(), await someone(), await someone()];
+      for (const other of others) await send(other, ada.username);
+      await system.restart();
+      for (const { username } of others) await send(ada, username);
+    });
+
     it('hold also over names that nobody has, and count each of them once', async () => {
       const ada = await someone();
       for (const name of ['nobody-1', 'nobody-2', 'nobody-1', 'nobody-2'])
