@@ -13,6 +13,8 @@ export interface Workload {
   isQuick?: true;
   /** It takes too long to be part of a run that does not name it. */
   isNamedOnly?: true;
+  /** Another one with other numbers: a smoke run leaves it out. */
+  isVariant?: true;
   /** It is run once, and not for each store. */
   isStoreless?: true;
   /** Other workloads, by name, without which its figure cannot be judged. */

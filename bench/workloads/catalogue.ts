@@ -43,8 +43,10 @@ export function choose(only: readonly string[], kind: Options['kind'], hasFloors
         `there is no workload "${name}": ${CATALOGUE.map((workload) => workload.name).join(', ')}`,
       );
   const isNamed = ({ name }: Workload) => only.some((wanted) => name.startsWith(wanted));
-  const isPart = ({ isQuick, isNamedOnly }: Workload) =>
-    kind === 'smoke' || (kind === 'quick' ? isQuick === true : isNamedOnly !== true);
+  const isPart = ({ isQuick, isNamedOnly, isVariant }: Workload) => {
+    if (kind === 'smoke') return isVariant !== true;
+    return kind === 'quick' ? isQuick === true : isNamedOnly !== true;
+  };
   const wanted = CATALOGUE.filter(only.length > 0 ? isNamed : isPart);
   const needed = new Set(wanted.flatMap(({ floors = [] }) => floors));
   return CATALOGUE.filter((workload) => {

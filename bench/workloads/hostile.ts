@@ -46,5 +46,7 @@ async function victim({ url }: ServerUnderTest, messages: number): Promise<Targe
   for (let i = 0; i < messages; i++)
     await unary(stub, 'Send', { friend: 'eve', text: 'x'.repeat(8_000) }, eve);
   stub.close();
-  return { url, token: eve.token, conversation: 'eve:eve' };
+  const accounts = names('eve', 20);
+  for (const name of accounts) await register(url, name);
+  return { url, token: eve.token, conversation: 'eve:eve', accounts };
 }

@@ -25,6 +25,7 @@ function pairs(count: number, inFlight: number, ways: ('gateway' | 'direct')[]):
   return {
     name,
     ...(count < 100 ? { isQuick: true } : {}),
+    ...(inFlight === 1 ? { isVariant: true } : {}),
     floors: FLOORS,
     run: (bench) => runPairs(bench, name, count, inFlight, ways),
   };
@@ -67,7 +68,7 @@ async function runBursts(bench: Bench): Promise<void> {
 /** What the capacity model is checked against. */
 async function runOpenLoad(bench: Bench): Promise<void> {
   const [through = 'direct'] = bench.ways('direct');
-  for (const messagesPerSecond of OPEN_LOADS) {
+  for (const messagesPerSecond of OPEN_LOADS.slice(0, bench.size(OPEN_LOADS.length, 1))) {
     await using server = await bench.server();
     const params = {
       people: server.people(names('p', 40), through),

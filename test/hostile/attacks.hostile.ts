@@ -21,7 +21,9 @@ describe('while one attacks, the others get all their answers, and what it costs
     const { url } = system;
     innocent = await Innocent.register(url, 'ada');
     const eve = await register(url, 'eve');
-    target = { url, token: eve.token, conversation: 'eve:eve' };
+    const accounts = Array.from({ length: 20 }, (_, i) => `eve${i}`);
+    for (const name of accounts) await register(url, name);
+    target = { url, token: eve.token, conversation: 'eve:eve', accounts };
     const stub = sessionStub(url);
     for (let i = 0; i < 100; i++) await unary(stub, 'Send', { friend: 'eve', text: 'x'.repeat(8_000) }, eve);
     stub.close();

@@ -1,3 +1,4 @@
+import { passwordOf } from '../../outside/http.ts';
 import {
   callHeaders,
   callOf,
@@ -21,6 +22,8 @@ export interface Target {
   token: string;
   /** A conversation of theirs with a long history. */
   conversation: string;
+  /** Names of accounts of theirs, whose passwords they know. */
+  accounts: readonly string[];
 }
 
 export interface Attack {
@@ -213,6 +216,22 @@ export const ATTACKS: Record<string, Attack> = {
       const more = headersFrame(1, [['x-more', 'x'.repeat(10_000)]]).payload;
       for (let i = 0; i < 200; i++)
         connection.write({ type: FRAME.continuation, flags: 0, stream: 1, payload: more });
+      return sockets;
+    },
+  },
+  'accounts of their own that log in on 100 connections': {
+    mostMb: 12,
+    mostStreams: 0,
+    mostAnswers: 3_000,
+    async begin({ url, accounts }) {
+      const sockets = new Sockets(url);
+      for (let i = 0; i < 100; i++) {
+        const username = accounts[i % accounts.length] ?? '';
+        const body = JSON.stringify({ username, password: passwordOf(username) });
+        const request = `${LOGIN_HEAD}content-length: ${body.length}\r\n\r\n${body}`;
+        // As long as it is answered: ten each, one after the other.
+        (await sockets.raw()).write(request.repeat(10));
+      }
       return sockets;
     },
   },
