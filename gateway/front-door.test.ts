@@ -36,6 +36,10 @@ describe('a connection to the gateway', () => {
       [`GET / ${host}content-length: 1\r\ntransfer-encoding: chunked\r\n\r\n`, 400],
       [`CONNECT a:1 ${host}\r\n`, 405],
       ['GET / HTTP/1.1\r\nhost:', 408],
+      ['GET / HTTP/1.1\r\nhost: x\r\nhost: y\r\nconnection: close\r\n\r\n', 400],
+      ['GET /\r\n\r\n', 400],
+      ['GET / HTTP/0.9\r\nhost: x\r\n\r\n', 400],
+      ['GET / HTTP/2.0\r\nhost: x\r\nconnection: close\r\n\r\n', 400],
     ] as const) {
       const [head = '', body = ''] = (await raw(world, bytes)).split('\r\n\r\n');
       assert.match(head, new RegExp(`^HTTP/1.1 ${code} [\\s\\S]*problem\\+json`), bytes.slice(0, 40));
@@ -51,6 +55,7 @@ describe('a connection to the gateway', () => {
       [{ ':method': 'CONNECT', ':authority': 'a:1' }, 405],
       [{ ':path': '/é€' }, 400],
       [{ ':path': '*', ':method': 'OPTIONS' }, 400],
+      [{ ':path': '/', ':authority': 'chat.example', host: 'evil.example' }, 400],
     ] as const) {
       const call = session.request(headers);
       call.on('error', () => {});

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect as connectHttp2 } from 'node:http2';
+import { connect, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { type ServerDuplexStream, status } from '@grpc/grpc-js';
+import { describe, it } from 'mocha';
+import { raw } from './fixtures/http.ts';
+import { reasonOf } from './fixtures/raw-call.ts';
+import { SECRET, startWorld, type World } from './fixtures/world.ts';
+
+const GET = 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n';
+const UNFINISHED = 'POST /auth/login HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{';
+
+function from(world: World, localAddress: string): Socket {
+  const { port } = new URL(world.url);
+  return connect({ host: '127.0.0.1', port: Number(port), localAddress }).on('error', () => {});
+}
+
+/** The head of the first answer; undefined when the connection is closed instead. */
+async function answer(socket: Socket, request: string): Promise<string | undefined> {
+  socket.write(request);
+  const closed = new Promise<undefined>((resolve) => socket.once('close', () => resolve(undefined)));
+  return Promise.race([once(socket, 'data').then(([chunk]) => String(chunk)), closed]);
+}
+
+describe('what one address may take', () => {
+  it('is so many connections, and another address has its own', async () => {
+    await using world = await startWorld({}, { limits: { connectionsPerAddress: 2 } });
+    const own = [from(world, '127.0.0.2'), from(world, '127.0.0.2')];
+    for (const socket of own) assert.match((await answer(socket, GET)) ?? '', /200 OK/);
+    assert.equal(await answer(from(world, '127.0.0.2'), GET), undefined);
+    assert.match((await answer(from(world, '127.0.0.3'), GET)) ?? '', /200 OK/);
+  });
+
+  it('does not hold what carries the service credential in its first request or call', async () => {
+    await using world = await startWorld({}, { limits: { connectionsPerAddress: 2 } });
+    for (let i = 0; i < 3; i++) {
+      const service = GET.replace('\r\n\r\n', `\r\nchatterbox-service: ${SECRET}\r\n\r\n`);
+      assert.match((await answer(from(world, '127.0.0.2'), service)) ?? '', /200 OK/);
+      const session = connectHttp2(world.url, { createConnection: () => from(world, '127.0.0.2') });
+      const call = session.request({ ':path': '/healthz', 'chatterbox-service': SECRET });
+      assert.match(await text(call), /ok/);
+    }
+    const wrong = GET.replace('\r\n\r\n', `\r\nchatterbox-service: ${SECRET}!\r\n\r\n`);
+    for (let i = 0; i < 2; i++) assert.ok(await answer(from(world, '127.0.0.2'), wrong));
+    assert.equal(await answer(from(world, '127.0.0.2'), wrong), undefined);
+  });
+
+  it('is so many requests in flight, over HTTP/1.1 and HTTP/2 together', async () => {
+    await using world = await startWorld({}, { limits: { requestsPerAddress: 2 } });
+    const first = from(world, '127.0.0.2');
+    first.write(UNFINISHED);
+    const session = connectHttp2(world.url, { createConnection: () => from(world, '127.0.0.2') });
+    const second = session.request({ ':method': 'POST', ':path': '/auth/login' });
+    second.on('error', () => {}).write('{');
+    // In flight once they have come.
+    for (;;) {
+      const head = await answer(from(world, '127.0.0.2'), GET);
+      if (head?.startsWith('HTTP/1.1 429')) {
+        assert.match(head, /retry-after: 1\r\n[\s\S]*RATE_LIMITED/i);
+        break;
+      }
+    }
+    const refused = session.request({ ':path': '/healthz' });
+    assert.equal((await once(refused, 'response'))[0][':status'], 429);
+    assert.match((await answer(from(world, '127.0.0.3'), GET)) ?? '', /200 OK/);
+    first.destroy();
+    session.destroy();
+    while (!/200 OK/.test((await answer(from(world, '127.0.0.2'), GET)) ?? ''));
+  });
+});
+
+describe('a body that does not come', () => {
+  it('is answered with 408 over HTTP/1.1 and HTTP/2', async () => {
+    await using world = await startWorld({}, { limits: { bodyMs: 50 } });
+    assert.match(await raw(world, UNFINISHED), /^HTTP\/1.1 408[\s\S]*REQUEST_TIMEOUT/);
+    const session = connectHttp2(world.url);
+    const call = session.request({ ':method': 'POST', ':path': '/auth/login' });
+    call.write('{');
+    assert.equal((await once(call, 'response'))[0][':status'], 408);
+    session.destroy();
+  });
+
+  it('ends a unary call with DEADLINE_EXCEEDED, and no stream', async () => {
+    const behaviour = {
+      SendMessagesGRPC: (call: ServerDuplexStream<unknown, unknown>) => call.on('error', () => {}).resume(),
+    };
+    await using world = await startWorld(behaviour, { limits: { bodyMs: 50 } });
+    const session = connectHttp2(world.url);
+    const begin = (method: string) => {
+      const call = session.request({
+        ':method': 'POST',
+        ':path': `/org.harshit.messenger.chat.ChatService/${method}`,
+        'content-type': 'application/grpc',
+        authorization: `Bearer ${world.token()}`,
+      });
+      call.on('error', () => {}).write(Buffer.from([0, 0, 0]));
+      return call;
+    };
+    const stream = begin('SendMessagesGRPC');
+    stream.once('response', () => assert.fail('the stream was answered'));
+    const [trailers] = await once(begin('SendMessage'), 'response');
+    assert.equal(Number(trailers['grpc-status']), status.DEADLINE_EXCEEDED);
+    assert.equal(reasonOf(trailers), 'REQUEST_TIMEOUT');
+    session.destroy();
+  });
+});
