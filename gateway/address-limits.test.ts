@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import type { RequestListener } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { describe, it } from 'mocha';
+import { Metrics } from '#common/metrics.ts';
+import { FLAG, FRAME, headersFrame, RawConnection, requestOf, SETTING } from '../test/outside/raw-frames.ts';
 import { raw } from './fixtures/http.ts';
 import { reasonOf } from './fixtures/raw-call.ts';
 import { SECRET, startWorld, type World } from './fixtures/world.ts';
@@ -106,3 +110,37 @@ describe('a body that does not come', () => {
     session.destroy();
   });
 });
+
+describe('an answer that is not fetched', () => {
+  it('is cut, over HTTP/1.1 and HTTP/2', async () => {
+    const large: RequestListener = (_request, response) => void response.end(Buffer.alloc(LARGE));
+    const limits = { answerMs: 50, bodyMs: 50 };
+    const metrics = new Metrics();
+    await using world = await startWorld({}, { authenticator: large, limits, metrics });
+    using connection = await RawConnection.open(world.url, { settings: { [SETTING.initialWindowSize]: 0 } });
+    connection.write({
+      ...headersFrame(1, requestOf('GET', '/auth')),
+      flags: FLAG.endHeaders | FLAG.endStream,
+    });
+    await connection.first(({ type, stream }) => type === FRAME.reset && stream === 1);
+
+    const socket = from(world, '127.0.0.2').pause();
+    const others = await connectionsIn(metrics);
+    await once(socket, 'connect');
+    socket.write('GET /auth HTTP/1.1\r\nhost: x\r\n\r\n');
+    // It has come, and is cut though nothing is read.
+    await until(async () => (await connectionsIn(metrics)) > others);
+    await until(async () => (await connectionsIn(metrics)) === others);
+    assert.ok((await text(socket)).length < LARGE);
+  });
+});
+
+const LARGE = 20_000_000;
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await delay(5);
+}
+
+async function connectionsIn(metrics: Metrics): Promise<number> {
+  return Number(/^chatterbox_connections\{?.*\}? (\d+)$/m.exec(await metrics.text())?.[1]);
+}

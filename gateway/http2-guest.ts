@@ -42,6 +42,7 @@ export class Guest {
   readonly #passes = new Set<Pass>();
   readonly #gone: Promise<void>;
   #isService: boolean | undefined;
+  #counted = { address: '', key: '' };
   #usedAt = performance.now();
 
   constructor(session: ServerHttp2Session, client: Client, shared: Http2Shared) {
@@ -123,7 +124,13 @@ export class Guest {
     }
     if (this.#isService) return;
     const { address } = origins.of(headers, this.#client.address);
-    stream.once('close', (isGrpc ? calls : requests).enter(addressKey(address)));
+    stream.once('close', (isGrpc ? calls : requests).enter(this.#keyOf(address)));
+  }
+
+  /** Nearly always the same on a connection. */
+  #keyOf(address: string): string {
+    if (address !== this.#counted.address) this.#counted = { address, key: addressKey(address) };
+    return this.#counted.key;
   }
 
   #bridge(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: readonly string[]): void {
