@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { RequestListener } from 'node:http';
-import { connect as connectHttp2 } from 'node:http2';
+import { connect as connectHttp2, constants } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -72,6 +72,48 @@ describe('what one address may take', () => {
     first.destroy();
     session.destroy();
     while (!/200 OK/.test((await answer(from(world, '127.0.0.2'), GET)) ?? ''));
+  });
+});
+
+describe('streams that are held open', () => {
+  const hold = (world: World, path: string, token?: string) => {
+    const session = connectHttp2(world.url, { createConnection: () => from(world, '127.0.0.2') });
+    const call = session.request({
+      ':method': 'POST',
+      ':path': path,
+      'content-type': 'application/grpc',
+      ...(token && { authorization: `Bearer ${token}` }),
+    });
+    call.on('error', () => {}).write(Buffer.alloc(5));
+    return call;
+  };
+  const refused = async (call: ReturnType<typeof hold>) => reasonOf((await once(call, 'response'))[0]);
+
+  it('without a token are few for an address', async () => {
+    await using world = await startWorld({}, { limits: { tokenlessPerAddress: 1 } });
+    const path = '/grpc.health.v1.Health/Watch';
+    const watch = hold(world, path).end();
+    await once(watch, 'data');
+    assert.equal(
+      await refused(hold(world, '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo')),
+      'RATE_LIMITED',
+    );
+    watch.close(constants.NGHTTP2_CANCEL);
+    await until(async () => !('grpc-status' in (await once(hold(world, path).end(), 'response'))[0]));
+  });
+
+  it('are few for a user, whatever the address', async () => {
+    const behaviour = {
+      SendMessagesGRPC(call: ServerDuplexStream<Record<string, unknown>, object>) {
+        call.on('error', () => {}).on('data', (message) => call.write(message));
+      },
+    };
+    await using world = await startWorld(behaviour, { limits: { streamsPerUser: 1 } });
+    const path = '/org.harshit.messenger.chat.ChatService/SendMessagesGRPC';
+    const [ada, bob] = [world.token(), world.token({ sub: 'bob' })];
+    await once(hold(world, path, ada), 'data');
+    assert.equal(await refused(hold(world, path, ada)), 'RATE_LIMITED');
+    await once(hold(world, path, bob), 'data');
   });
 });
 

@@ -36,6 +36,8 @@ export interface Rooms {
 export interface Client {
   /** The client's address, in its one spelling; a proxy's own where it speaks for itself. */
   address: string;
+  /** Ends the connection now, whatever is under way. */
+  cut(): void;
   /** Its first call has shown that it is a service's: it counts for no address any more. */
   isService(): void;
 }
@@ -68,7 +70,7 @@ export async function openFrontDoor(
       sockets.delete(socket);
       admission.leave(member);
     });
-    const client = { address: peer, isService: () => admission.exempt(member) };
+    const client = { address: peer, cut: member.cut, isService: () => admission.exempt(member) };
     const named = (address: string) => {
       client.address = address;
       return isTrusted(address, 0) || admission.name(member, addressKey(address));

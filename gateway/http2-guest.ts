@@ -25,6 +25,10 @@ import type { Turns } from './turns.ts';
 export interface Http2Shared extends Http2RoomOptions {
   /** gRPC calls by address. */
   calls: InFlight;
+  /** Of these, those that need no token. */
+  tokenless: InFlight;
+  /** Calls that are streams, by user. */
+  streams: InFlight;
   /** Pages of history or of the inbox, by user. */
   pages: Turns<string>;
   /** Requests that are carried over HTTP/1.1, by connection. */
@@ -80,7 +84,8 @@ export class Guest {
     const grace = setTimeout(() => {
       for (const pass of this.#passes) pass.end(new ServiceError('RECONNECT', { retryAfterMs: 1_000 }));
     }, graceMs);
-    const cut = setTimeout(() => this.#session.destroy(), graceMs + lingerMs);
+    // A session that was closed and is destroyed waits for its client to close the connection.
+    const cut = setTimeout(() => this.#client.cut(), graceMs + lingerMs);
     await this.#gone;
     clearTimeout(grace);
     clearTimeout(cut);
@@ -146,7 +151,7 @@ export class Guest {
   ): Promise<void> {
     const path = headers[':path'] ?? '';
     const call = { stream, headers, path, isUnary: isUnary(path), requestId: requestIdOf(headers) };
-    const { metrics, authentication, log } = this.#shared;
+    const { metrics, authentication, tokenless, streams, log } = this.#shared;
     metrics.callBegan();
     let pass: Pass | undefined;
     let code: number = GrpcCode.CANCELLED;
@@ -164,10 +169,14 @@ export class Guest {
     };
     try {
       if (service === undefined) throw new ServiceError('UNIMPLEMENTED');
-      if (service.isTokenless) return go();
+      if (service.isTokenless) {
+        if (!this.#isService) stream.once('close', tokenless.enter(this.#counted.key));
+        return go();
+      }
       // Until then nothing of its messages is read: flow control holds them at the client.
       const { username } = await authentication.identify(valuesOf(raw, 'authorization'));
       if (stream.destroyed) return;
+      if (!call.isUnary && !this.#isService) stream.once('close', streams.enter(username));
       if (isPage(path)) this.#inTurn(stream, username, go, refuse);
       else go();
     } catch (thrown) {

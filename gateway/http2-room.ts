@@ -39,6 +39,8 @@ export function createHttp2Room(options: Http2RoomOptions): Http2Room {
   const shared = {
     ...options,
     calls: new InFlight(limits.callsPerAddress),
+    tokenless: new InFlight(limits.tokenlessPerAddress),
+    streams: new InFlight(limits.streamsPerUser, 'Too many streams of this user are open.'),
     pages: new Turns<string>(limits.pagesPerUser, limits.waitingPagesPerUser),
     bridged: new Turns<Guest>(limits.bridgedPerConnection),
   };

@@ -6,17 +6,20 @@ const RETRY_MS = 1_000;
 /** How many are in flight for each key, and no more than `limit`. */
 export class InFlight {
   readonly #limit: number;
+  readonly #detail: string;
   readonly #counts = new Map<string, number>();
 
-  constructor(limit: number) {
+  /** `detail`: what one that is refused is told. */
+  constructor(limit: number, detail = TOO_MANY) {
     this.#limit = limit;
+    this.#detail = detail;
   }
 
   /** Counts one until the result is called, once. @throws ServiceError RATE_LIMITED when there are too many. */
   enter(key: string): () => void {
     const count = this.#counts.get(key) ?? 0;
     if (count >= this.#limit)
-      throw new ServiceError('RATE_LIMITED', { detail: TOO_MANY, retryAfterMs: RETRY_MS });
+      throw new ServiceError('RATE_LIMITED', { detail: this.#detail, retryAfterMs: RETRY_MS });
     this.#counts.set(key, count + 1);
     return () => {
       const left = (this.#counts.get(key) ?? 1) - 1;

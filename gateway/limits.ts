@@ -12,6 +12,10 @@ export const LIMITS = {
   forwardedPerAddress: 64,
   /** Calls, open streams among them, from one address. */
   callsPerAddress: 10_000,
+  /** Of these, how many need no token: health and reflection. */
+  tokenlessPerAddress: 256,
+  /** Streams that a user has open. */
+  streamsPerUser: 256,
   /** Connections that the kernel keeps until we take them: after a restart all clients come at once. */
   backlog: 4_096,
   undecidedMs: 5_000,

@@ -42,7 +42,7 @@ describe('an HTTP/1.1 connection whose requests come all together', () => {
   }
   server.on('clientError', (_error, connection) => connection.destroy());
   const listener = createServer((socket) => {
-    const client = { address: socket.remoteAddress ?? '', isService: () => {} };
+    const client = { address: socket.remoteAddress ?? '', cut: () => socket.destroy(), isService: () => {} };
     server.emit('connection', new PacedConnection(socket, client));
   });
   before(async () => {
