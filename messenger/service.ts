@@ -26,6 +26,7 @@ import type { Marks, MessageStore } from './ports.ts';
 import { ReadMarks } from './read-marks.ts';
 import { Repair } from './repair.ts';
 import { Sender } from './send.ts';
+import { FIRST_CONTACTS } from './send-order.ts';
 import { inTurns } from './turns.ts';
 import { UserRate } from './user-rate.ts';
 import { type WatchedClocks, watchClocks } from './watched-clocks.ts';
@@ -62,9 +63,9 @@ export interface MessengerOverrides {
 const ARRIVALS_AT_ONCE = 2;
 
 /** A client can tell this refusal from that of the send rate: other messages may go on. */
-const FIRST_CONTACTS: ErrorOptions = {
+const TOO_MANY_CONTACTS: ErrorOptions = {
   detail: 'Too many first messages to new people; write to further ones later.',
-  metadata: { limit: 'first_contacts' },
+  metadata: { limit: FIRST_CONTACTS },
 };
 
 /**
@@ -147,7 +148,7 @@ function userRates(config: MessengerConfig, steady: () => number) {
     rate: new UserRate(config.sendRate, steady),
     reads: new UserRate(config.readRate, steady),
     openings: new UserRate(config.openRate, steady),
-    firstContacts: new UserRate(config.firstContactRate, steady, FIRST_CONTACTS),
+    firstContacts: new UserRate(config.firstContactRate, steady, TOO_MANY_CONTACTS),
   };
 }
 

@@ -35,7 +35,7 @@ export class StreamSends implements SendListener<SendRequest> {
   readonly #rate: UserRate;
   readonly #answers: StreamAnswers;
   readonly #window: SendWindow<SendRequest>;
-  readonly #order = new SendOrder();
+  readonly #order = new SendOrder((request) => conversationOf(this.#user, request));
   readonly #held = new HeldAnswers();
   #isEnding = false;
   /** The seqs of sends that are answered rather than delivered and have not come by, by conversation and client id, in their order. */

@@ -23,19 +23,21 @@ export class RefusedError extends Error {
 export interface Details {
   /** Empty where the error was not made by Chatterbox: a proxy's, or the library's own. */
   reason: string;
+  /** Which limit refused it, where that is said. */
+  limit: string;
   retryMs: number;
 }
 
 /** From those of a google.rpc.Status, as the errors in a frame are. */
 export function detailsOf(details: readonly Any[]): Details {
-  let [reason, retryMs] = ['', 0];
+  let [reason, limit, retryMs] = ['', '', 0];
   for (const { typeUrl, value } of details) {
     if (typeUrl.endsWith('/google.rpc.ErrorInfo')) {
       const info = ErrorInfo.decode(value);
-      if (info.domain === 'chatterbox') reason = info.reason;
+      if (info.domain === 'chatterbox') [reason, limit] = [info.reason, info.metadata.limit ?? ''];
     } else if (typeUrl.endsWith('/google.rpc.RetryInfo')) retryMs = toMs(RetryInfo.decode(value).retryDelay);
   }
-  return { reason, retryMs };
+  return { reason, limit, retryMs };
 }
 
 /** The details of the status that a call ended with. */
@@ -46,16 +48,16 @@ export function detailsOfEnd({ metadata }: Pick<StatusObject, 'metadata'>): Deta
   } catch {
     // A proxy may have cut them.
   }
-  return { reason: '', retryMs: 0 };
+  return { reason: '', limit: '', retryMs: 0 };
 }
 
 export function toMs(duration: Duration | undefined): number {
   return duration === undefined ? 0 : Number(duration.seconds) * 1_000 + duration.nanos / 1e6;
 }
 
-/** The send may succeed later, under the same id. */
-export function isForNow(code: number): boolean {
-  return code === status.UNAVAILABLE || code === status.RESOURCE_EXHAUSTED;
+/** The send may succeed soon, under the same id. A first contact too many may have to wait for long: it is the person's to try again. */
+export function isForNow(code: number, { limit }: Pick<Details, 'limit'> = { limit: '' }): boolean {
+  return code === status.UNAVAILABLE || (code === status.RESOURCE_EXHAUSTED && limit !== 'first_contacts');
 }
 
 /** What servers, proxies and libraries end streams with every day. */
@@ -79,7 +81,10 @@ const FINAL = new Set<number>([
 ]);
 
 /** What to do after the end of a session: connect again, do it rarely, do it with a fresh token, or stop. */
-export function nextAfter(code: number, { reason }: Details): 'again' | 'rarely' | 'refresh' | 'stop' {
+export function nextAfter(
+  code: number,
+  { reason }: Omit<Details, 'limit'>,
+): 'again' | 'rarely' | 'refresh' | 'stop' {
   if (code === status.UNAUTHENTICATED) return reason === 'SESSION_ENDED' ? 'stop' : 'refresh';
   if (FINAL.has(code) && reason !== '') return 'stop';
   return USUAL.has(code) ? 'again' : 'rarely';

@@ -92,8 +92,8 @@ export class Sends {
       return;
     }
     const { code, message, details } = error ?? { code: status.UNKNOWN, message: 'no result', details: [] };
-    const { reason, retryMs } = detailsOf(details);
-    if (!isForNow(code) && reason !== 'EARLIER_REFUSED')
+    const { reason, limit, retryMs } = detailsOf(details);
+    if (!isForNow(code, { limit }) && reason !== 'EARLIER_REFUSED')
       this.#forget(clientId)?.reject(new RefusedError(code, message, reason));
     // Those of an earlier attempt are under way again. A server of before the attempts counts none.
     else if (attempt === 0n || attempt === this.#attempt) this.#beginAttempt(retryMs);

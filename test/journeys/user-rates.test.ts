@@ -98,20 +98,27 @@ describe('the budgets of a user in the messenger', () => {
       await send(bob, 'p3');
     });
 
-    it('keep the order of a session’s sends after a refused first contact', async () => {
+    it('hold back the sends of a session to the same person alone after a refused first contact', async () => {
       const [ada, bob] = [await someone(), await someone()];
       for (const friend of [bob.username, 'p1']) await send(ada, friend);
       const session = new Session(sessionStub(system.url), ada, { open: { device: 'phone' } });
       await session.caughtUp();
       const sends = [
         { friend: 'p2', text: 'hello', client_id: '1' },
-        { friend: bob.username, text: 'later', client_id: '2' },
+        { friend: 'p2', text: 'are you there', client_id: '2' },
+        { friend: bob.username, text: 'later', client_id: '3' },
       ];
       session.write({ sends, attempt: '1' });
-      assert.deepEqual(codes(await session.until(twoResults())), [status.RESOURCE_EXHAUSTED, status.ABORTED]);
+      assert.deepEqual(codes(await session.until(results(3))), [
+        status.RESOURCE_EXHAUSTED,
+        status.ABORTED,
+        0,
+      ]);
       steady += HOUR_MS / 2;
+      session.write({ sends, attempt: '1' });
+      assert.deepEqual(codes(await session.until(results(3))), [status.ABORTED, status.ABORTED, 0]);
       session.write({ sends, attempt: '2' });
-      assert.deepEqual(codes(await session.until(twoResults())), [0, 0]);
+      assert.deepEqual(codes(await session.until(results(3))), [0, 0, 0]);
       await session.end();
     });
 
@@ -178,14 +185,18 @@ describe('the budgets of a user in the messenger', () => {
   });
 });
 
-function twoResults(): (frame: SessionFrame) => boolean {
-  let left = 2;
+function results(count: number): (frame: SessionFrame) => boolean {
+  let left = count;
   return ({ results }) => {
     left -= results.length;
     return left <= 0;
   };
 }
 
+/** In the order of the client ids: refusals may come first. */
 function codes(frames: SessionFrame[]): number[] {
-  return frames.flatMap(({ results }) => results.map(({ error }) => error?.code ?? 0));
+  return frames
+    .flatMap((frame) => frame.results)
+    .sort((a, b) => a.client_id.localeCompare(b.client_id))
+    .map(({ error }) => error?.code ?? 0);
 }

@@ -80,6 +80,12 @@ def read_status(status: status_pb2.Status) -> tuple[str, float]:
     return reason, delay
 
 
+def is_first_contact(status: status_pb2.Status) -> bool:
+    """Whether it refuses a first message to one new person too many: the others do not wait for it (6)."""
+    info = error_details_pb2.ErrorInfo()
+    return any(detail.Unpack(info) and info.metadata["limit"] == "first_contacts" for detail in status.details)
+
+
 def read_error(error: grpc.RpcError) -> tuple[str, float]:
     for key, value in error.trailing_metadata() or ():
         if key == "grpc-status-details-bin":
@@ -449,7 +455,7 @@ class SessionClient:
                 events.append({"sent": {"id": result.client_id, "conversation": conversation, "seq": seq}})
             return
         reason, delay = read_status(result.error)
-        if result.error.code not in RETRYABLE:
+        if result.error.code not in RETRYABLE or is_first_contact(result.error):
             if self._answered(result.client_id):
                 events.append({"refused": {"id": result.client_id, "code": result.error.code,
                                            "reason": reason, "message": result.error.message}})
