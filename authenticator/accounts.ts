@@ -1,6 +1,6 @@
 import { type Reason, ServiceError, toServiceError } from '#common/errors.ts';
 import type { Identity } from '#common/identity/access-token.ts';
-import { isReservedName } from '#common/text/reserved-names.ts';
+import { isReservedUsername } from '#common/text/reserved-names.ts';
 import { canonicalUsername } from '#common/username.ts';
 import type { HashCaller } from './hash-queue.ts';
 import { acceptablePassword, type PasswordHasher } from './passwords.ts';
@@ -23,7 +23,7 @@ export class Accounts {
     const username = canonicalUsername(raw, 'username');
     const accepted = acceptablePassword(password, username, 'password');
     // A taken name is found before the costly hash; a race for it is decided by the store.
-    if (isReservedName(username) || (await store.account(username))) throw taken();
+    if (isReservedUsername(username) || (await store.account(username))) throw taken();
     const passwordHash = await throttle.registration(username, address, () =>
       hasher.hash(accepted, { address, account: username, isKnown: false }),
     );

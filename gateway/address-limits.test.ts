@@ -8,7 +8,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { describe, it } from 'mocha';
 import { Metrics } from '#common/metrics.ts';
-import { FLAG, FRAME, headersFrame, RawConnection, requestOf, SETTING } from '../test/outside/raw-frames.ts';
+import {
+  dataFrame,
+  encode,
+  FLAG,
+  FRAME,
+  headersFrame,
+  RawConnection,
+  requestOf,
+  SETTING,
+} from '../test/outside/raw-frames.ts';
 import { raw } from './fixtures/http.ts';
 import { reasonOf } from './fixtures/raw-call.ts';
 import { SECRET, startWorld, type World } from './fixtures/world.ts';
@@ -72,6 +81,55 @@ describe('what one address may take', () => {
     first.destroy();
     session.destroy();
     while (!/200 OK/.test((await answer(from(world, '127.0.0.2'), GET)) ?? ''));
+  });
+});
+
+describe('the clients of a proxy that share its connection', () => {
+  const BEHIND = { trustedProxies: ['127.0.0.2'] };
+  const open = (world: World) =>
+    connectHttp2(world.url, { createConnection: () => from(world, '127.0.0.2') });
+  const ask = async (session: ReturnType<typeof open>, client: string) => {
+    const call = session.request({ ':path': '/healthz', 'x-forwarded-for': client });
+    return (await once(call, 'response'))[0][':status'];
+  };
+
+  it('are carried over HTTP/1.1 each in their own turn, and few of each', async () => {
+    await using world = await startWorld({}, BEHIND);
+    const session = open(world);
+    for (let i = 0; i < 40; i++)
+      session
+        .request({ ':method': 'POST', ':path': '/auth/login', 'x-forwarded-for': '198.51.100.7' })
+        .on('error', () => {})
+        .write('{');
+    assert.equal(await ask(session, '198.51.100.8'), 200);
+    assert.equal(await ask(session, '198.51.100.7'), 429);
+    session.destroy();
+  });
+
+  it('lose no stream for the small frames of another', async () => {
+    await using world = await startWorld({}, BEHIND);
+    using connection = await RawConnection.open(world.url, { localAddress: '127.0.0.2' });
+    connection.write(headersFrame(1, requestOf('POST', '/auth/login')));
+    const frame = encode(dataFrame(1, Buffer.from('{')));
+    connection.writeBytes(Buffer.concat(Array.from({ length: 40_000 }, () => frame)));
+    await connection.first(({ type, stream }) => type === FRAME.reset && stream === 1);
+    connection.write({
+      ...headersFrame(3, requestOf('GET', '/healthz')),
+      flags: FLAG.endHeaders | FLAG.endStream,
+    });
+    await connection.first(({ stream, flags }) => stream === 3 && (flags & FLAG.endStream) !== 0);
+  });
+});
+
+describe('one connection', () => {
+  it('that sends very small frames is told to calm down', async () => {
+    await using world = await startWorld({});
+    using connection = await RawConnection.open(world.url);
+    connection.write(headersFrame(1, requestOf('POST', '/auth/login')));
+    const frame = encode(dataFrame(1, Buffer.from('{')));
+    connection.writeBytes(Buffer.concat(Array.from({ length: 40_000 }, () => frame)));
+    const { payload } = await connection.first(({ type }) => type === FRAME.goaway);
+    assert.equal(payload.readUInt32BE(4), constants.NGHTTP2_ENHANCE_YOUR_CALM);
   });
 });
 

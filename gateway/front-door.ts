@@ -36,6 +36,8 @@ export interface Rooms {
 export interface Client {
   /** The client's address, in its one spelling; a proxy's own where it speaks for itself. */
   address: string;
+  /** It is a proxy's, and carries the requests of many clients. */
+  isProxy: boolean;
   /** Ends the connection now, whatever is under way. */
   cut(): void;
   /** Its first call has shown that it is a service's: it counts for no address any more. */
@@ -70,9 +72,15 @@ export async function openFrontDoor(
       sockets.delete(socket);
       admission.leave(member);
     });
-    const client = { address: peer, cut: member.cut, isService: () => admission.exempt(member) };
+    const client = {
+      address: peer,
+      isProxy: isTrusted(peer, 0),
+      cut: member.cut,
+      isService: () => admission.exempt(member),
+    };
     const named = (address: string) => {
       client.address = address;
+      client.isProxy = isTrusted(address, 0);
       return isTrusted(address, 0) || admission.name(member, addressKey(address));
     };
     undecided.add(socket);

@@ -19,7 +19,7 @@ import type { Http2RoomOptions } from './http2-room.ts';
 import type { InFlight } from './in-flight.ts';
 import { SmallChunks } from './small-chunks.ts';
 import { StreamStarts } from './stream-starts.ts';
-import type { Turns } from './turns.ts';
+import { Turns } from './turns.ts';
 
 /** What all connections share. */
 export interface Http2Shared extends Http2RoomOptions {
@@ -31,8 +31,6 @@ export interface Http2Shared extends Http2RoomOptions {
   streams: InFlight;
   /** Pages of history or of the inbox, by user. */
   pages: Turns<string>;
-  /** Requests that are carried over HTTP/1.1, by connection. */
-  bridged: Turns<Guest>;
 }
 
 /** One client connection over HTTP/2. */
@@ -43,9 +41,13 @@ export class Guest {
   readonly #upstream: Upstream;
   readonly #starts: StreamStarts;
   readonly #smallChunks = new SmallChunks();
+  /** Requests that are carried over HTTP/1.1, by address: a proxy's connection has those of many. */
+  readonly #bridged: Turns<string>;
   readonly #passes = new Set<Pass>();
   readonly #gone: Promise<void>;
   #isService: boolean | undefined;
+  /** Ends a connection that does not answer a ping. */
+  #silent: NodeJS.Timeout | undefined;
   #counted = { address: '', key: '' };
   #usedAt = performance.now();
 
@@ -56,18 +58,21 @@ export class Guest {
     this.#shared = shared;
     this.#upstream = new Upstream(nodes, limits);
     this.#starts = new StreamStarts({ perSecond: limits.streamsPerSecond, burst: limits.streamBurst });
+    this.#bridged = new Turns(limits.bridgedPerConnection, limits.waitingBridgedPerConnection);
+    if (client.isProxy) this.#starts.lift();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#gone = promise;
     // A client begins with its SETTINGS (RFC 9113, section 3.4).
-    const silent = setTimeout(() => session.destroy(), limits.undecidedMs);
+    const late = setTimeout(() => session.destroy(), limits.undecidedMs);
     const pinging = setInterval(() => this.#check(), limits.pingEveryMs);
     // Spread, so that the clients of one moment do not all return in another.
     const aging = setTimeout(() => this.retire(), limits.ageMs * (0.9 + Math.random() / 10));
-    session.once('remoteSettings', () => clearTimeout(silent));
+    session.once('remoteSettings', () => clearTimeout(late));
     session.on('error', () => {});
     session.on('stream', (stream, headers, _flags, raw) => this.#take(stream, headers, raw));
     session.once('close', () => {
-      clearTimeout(silent);
+      clearTimeout(late);
+      clearTimeout(this.#silent);
       clearInterval(pinging);
       clearTimeout(aging);
       this.#starts[Symbol.dispose]();
@@ -106,15 +111,14 @@ export class Guest {
     const isGrpc = /^application\/grpc(?:$|[+;])/i.test(headers['content-type'] ?? '');
     try {
       this.#countByAddress(stream, headers, isGrpc);
+      if (isGrpc) void this.#passGrpc(stream, headers, raw);
+      else this.#bridge(stream, headers, raw);
     } catch (thrown) {
       const error = toServiceError(thrown);
       if (isGrpc)
         answerWith(stream, errorTrailers(error), requestIdOf(headers), this.#shared.limits.lingerMs);
       else answerProblem(stream, error, requestIdOf(headers), this.#shared.limits.lingerMs);
-      return;
     }
-    if (isGrpc) void this.#passGrpc(stream, headers, raw);
-    else this.#bridge(stream, headers, raw);
   }
 
   /** @throws ServiceError RATE_LIMITED when the address has too many calls, or requests, in flight. */
@@ -138,10 +142,11 @@ export class Guest {
     return this.#counted.key;
   }
 
+  /** @throws ServiceError RATE_LIMITED when too many wait. */
   #bridge(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: readonly string[]): void {
-    const { bridged, bridge } = this.#shared;
-    const go = () => bridge(stream, headers, raw, this.#client);
-    stream.once('close', bridged.take(this, go));
+    const go = () => this.#shared.bridge(stream, headers, raw, this.#client);
+    if (this.#isService) go();
+    else stream.once('close', this.#bridged.take(this.#counted.key, go));
   }
 
   async #passGrpc(
@@ -151,7 +156,7 @@ export class Guest {
   ): Promise<void> {
     const path = headers[':path'] ?? '';
     const call = { stream, headers, path, isUnary: isUnary(path), requestId: requestIdOf(headers) };
-    const { metrics, authentication, tokenless, streams, log } = this.#shared;
+    const { metrics, authentication, streams, log } = this.#shared;
     metrics.callBegan();
     let pass: Pass | undefined;
     let code: number = GrpcCode.CANCELLED;
@@ -170,7 +175,8 @@ export class Guest {
     try {
       if (service === undefined) throw new ServiceError('UNIMPLEMENTED');
       if (service.isTokenless) {
-        if (!this.#isService) stream.once('close', tokenless.enter(this.#counted.key));
+        if (!this.#isService)
+          this.#boundTokenless(stream, path, () => stream.close(constants.NGHTTP2_CANCEL));
         return go();
       }
       // Until then nothing of its messages is read: flow control holds them at the client.
@@ -182,6 +188,15 @@ export class Guest {
     } catch (thrown) {
       refuse(thrown);
     }
+  }
+
+  /** @throws ServiceError RATE_LIMITED when the address has too many of them. */
+  #boundTokenless(stream: ServerHttp2Stream, path: string, end: () => void): void {
+    const { tokenless, limits } = this.#shared;
+    stream.once('close', tokenless.enter(this.#counted.key));
+    if (path.startsWith('/grpc.health.')) return;
+    const late = setTimeout(end, limits.reflectionMs);
+    stream.once('close', () => clearTimeout(late));
   }
 
   /** A page waits for other pages of its user, though not longer than each of them may take. @throws ServiceError RATE_LIMITED. */
@@ -223,18 +238,24 @@ export class Guest {
     return pass;
   }
 
-  /** Sees what comes before it is read, and where it is not: small chunks cost most while they wait. */
+  /**
+   * Sees what comes before it is read, and where it is not: small chunks cost most while they wait. They end the connection, or, where it is
+   * that of many clients, the stream.
+   */
   #watchChunks(stream: ServerHttp2Stream): void {
+    const smallChunks = this.#client.isProxy ? new SmallChunks() : this.#smallChunks;
     const push = stream.push.bind(stream);
     stream.push = (chunk: Buffer | null, encoding?: BufferEncoding) => {
-      if (chunk !== null) this.#came(chunk);
+      if (chunk !== null && !this.#isService && smallChunks.isTooMany(chunk.length)) this.#calm(stream);
       return push(chunk, encoding);
     };
   }
 
-  #came(chunk: Buffer): void {
-    if (this.#isService || !this.#smallChunks.isTooMany(chunk.length) || this.#session.destroyed) return;
-    this.#session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  #calm(stream: ServerHttp2Stream): void {
+    const { isProxy } = this.#client;
+    if (isProxy && !stream.closed) stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    if (!isProxy && !this.#session.destroyed)
+      this.#session.destroy(new Error('too many small frames'), constants.NGHTTP2_ENHANCE_YOUR_CALM);
   }
 
   #check(): void {
@@ -242,8 +263,7 @@ export class Guest {
     if (this.#session.destroyed || this.#session.closed) return;
     const isIdle = this.#passes.size === 0 && performance.now() - this.#usedAt > idleMs;
     if (isIdle) return void this.retire();
-    const silent = setTimeout(() => this.#session.destroy(), pingTimeoutMs);
-    this.#session.once('close', () => clearTimeout(silent));
-    this.#session.ping(() => clearTimeout(silent));
+    this.#silent = setTimeout(() => this.#session.destroy(), pingTimeoutMs);
+    this.#session.ping(() => clearTimeout(this.#silent));
   }
 }

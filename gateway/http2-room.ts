@@ -42,38 +42,40 @@ export function createHttp2Room(options: Http2RoomOptions): Http2Room {
     tokenless: new InFlight(limits.tokenlessPerAddress),
     streams: new InFlight(limits.streamsPerUser, 'Too many streams of this user are open.'),
     pages: new Turns<string>(limits.pagesPerUser, limits.waitingPagesPerUser),
-    bridged: new Turns<Guest>(limits.bridgedPerConnection),
   };
   let isStopping = false;
   let entering: Client | undefined;
-  const server = createServer({
-    maxHeaderListPairs: limits.headerPairs,
-    maxSessionMemory: limits.sessionMemory,
-    streamResetBurst: limits.resetBurst,
-    streamResetRate: limits.resetsPerSecond,
-    settings: {
-      enablePush: false,
-      maxConcurrentStreams: limits.streamsPerConnection,
-      maxHeaderListSize: limits.headerBytes,
-    },
-  });
-  server.on('sessionError', (err) => log.debug({ err }, 'http/2 connection failed'));
-  server.on('session', (session) => {
-    if (entering === undefined) return session.destroy();
-    const guest = new Guest(session, entering, shared);
-    guests.add(guest);
-    metrics.connected();
-    session.once('close', () => {
-      guests.delete(guest);
-      metrics.disconnected();
-    });
-    if (isStopping) guest.retire();
-  });
+  const open = (streamResetBurst: number, streamResetRate: number) =>
+    createServer({
+      maxHeaderListPairs: limits.headerPairs,
+      maxSessionMemory: limits.sessionMemory,
+      streamResetBurst,
+      streamResetRate,
+      settings: {
+        enablePush: false,
+        maxConcurrentStreams: limits.streamsPerConnection,
+        maxHeaderListSize: limits.headerBytes,
+      },
+    })
+      .on('sessionError', (err) => log.debug({ err }, 'http/2 connection failed'))
+      .on('session', (session) => {
+        if (entering === undefined) return session.destroy();
+        const guest = new Guest(session, entering, shared);
+        guests.add(guest);
+        metrics.connected();
+        session.once('close', () => {
+          guests.delete(guest);
+          metrics.disconnected();
+        });
+        if (isStopping) guest.retire();
+      });
+  const server = open(limits.resetBurst, limits.resetsPerSecond);
+  const proxyServer = open(limits.proxyResetBurst, limits.proxyResetsPerSecond);
   return {
     enter(socket, client) {
       entering = client;
       // Node makes the session while it emits.
-      server.emit('connection', socket);
+      (client.isProxy ? proxyServer : server).emit('connection', socket);
       entering = undefined;
     },
     async stop() {

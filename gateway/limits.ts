@@ -13,7 +13,9 @@ export const LIMITS = {
   /** Calls, open streams among them, from one address. */
   callsPerAddress: 10_000,
   /** Of these, how many need no token: health and reflection. */
-  tokenlessPerAddress: 256,
+  tokenlessPerAddress: 32,
+  /** How long one that asks for reflection may stay open. */
+  reflectionMs: 60_000,
   /** Streams that a user has open. */
   streamsPerUser: 256,
   /** Connections that the kernel keeps until we take them: after a restart all clients come at once. */
@@ -32,9 +34,13 @@ export const LIMITS = {
   streamBurst: 500,
   /** Streams that a client resets: above this Node ends the connection. */
   resetsPerSecond: 33,
-  resetBurst: 250,
-  /** Requests of one HTTP/2 connection that are carried over HTTP/1.1 at a time; the others wait. */
+  resetBurst: 600,
+  /** The same on a connection of a proxy, which is that of many clients. */
+  proxyResetsPerSecond: 1_000,
+  proxyResetBurst: 10_000,
+  /** Requests of one HTTP/2 connection that are carried over HTTP/1.1 at a time; some others wait. */
   bridgedPerConnection: 8,
+  waitingBridgedPerConnection: 24,
   /** Pages of history or of the inbox that a user is sent at a time; the others wait. */
   pagesPerUser: 4,
   waitingPagesPerUser: 200,

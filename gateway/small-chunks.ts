@@ -4,13 +4,27 @@ const FAIR_BYTES = 8;
 /** Chunks below the average that a connection may be ahead with: some 200 KB on the wire, where each carries one byte. */
 const MOST_AHEAD = 20_000;
 
-/** Notices a connection whose bytes come in pieces so small that each costs more to take than it says. */
-export class SmallChunks {
-  #ahead = 0;
+/** How much of that is forgotten in a second: so many small chunks are fair for ever. */
+const FORGOTTEN_PER_SECOND = 200;
 
-  /** Whether there were too many of them, with this one. */
+/** Notices bytes that come in pieces so small that each costs more to take than it says. */
+export class SmallChunks {
+  readonly #steady: () => number;
+  #ahead = 0;
+  #at: number;
+
+  /** `steady`: ms that only grow. */
+  constructor(steady: () => number = () => performance.now()) {
+    this.#steady = steady;
+    this.#at = steady();
+  }
+
+  /** Whether there were too many of them, with this one of so many bytes. */
   isTooMany(bytes: number): boolean {
-    this.#ahead = Math.max(0, this.#ahead + 1 - bytes / FAIR_BYTES);
+    const now = this.#steady();
+    const forgotten = ((now - this.#at) / 1_000) * FORGOTTEN_PER_SECOND;
+    this.#at = now;
+    this.#ahead = Math.max(0, Math.max(0, this.#ahead - forgotten) + 1 - bytes / FAIR_BYTES);
     return this.#ahead > MOST_AHEAD;
   }
 }

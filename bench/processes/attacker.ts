@@ -10,7 +10,9 @@ process.once('message', async ({ name, target }: { name: string; target: Target 
   const attack = ATTACKS[name];
   if (attack === undefined) throw new Error(`there is no attack "${name}"`);
   for (let isFirst = true; ; isFirst = false) {
-    await using _sockets = await attack.begin(target).catch(() => undefined);
+    // The server may close what a later round opens before it is used.
+    const begun = attack.begin(target);
+    await using _sockets = isFirst ? await begun : await begun.catch(() => undefined);
     if (isFirst) process.send?.({ begun: true });
     await delay(ROUND_MS);
   }

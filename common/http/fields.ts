@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isReservedName } from '../text/reserved-names.ts';
+import { isSystemName } from '../text/reserved-names.ts';
 import { nameProblem, normalText } from '../text/visible.ts';
 
 /** Whether a text has so many code points: what people count as characters, near enough. */
@@ -20,7 +20,7 @@ export const DisplayName = z
   .transform((text) => normalText(text).trim())
   .superRefine((name, context) => {
     const problem = isBetween(name, 1, MAX_DISPLAY_NAME)
-      ? (nameProblem(name) ?? (isReservedName(name) ? 'is reserved' : undefined))
+      ? (nameProblem(name) ?? (isSystemName(name) ? 'is reserved' : undefined))
       : `must have 1 to ${MAX_DISPLAY_NAME} characters`;
     if (problem !== undefined) context.addIssue(problem);
   });

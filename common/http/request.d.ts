@@ -9,6 +9,8 @@ declare global {
     interface Locals {
       /** Set by `identified`. */
       identity: Identity;
+      /** Set by the gateway: the request carries the service credential. */
+      isService?: boolean;
     }
   }
 }

@@ -36,20 +36,26 @@ const PROTOTYPES = new Map(
   ),
 );
 
-const RESERVED = new Set([...SYSTEM, ...WORDS].map(likeness));
-const RESERVED_DECORATED = new Set(SYSTEM.map(likeness));
+const RESERVED = new Set(SYSTEM.map(likeness));
+const RESERVED_WORDS = new Set(WORDS);
 
 /**
- * Whether a name cannot be told from one that is reserved, by the skeletons of UTS 39. The names of the
- * system are reserved with blanks, punctuation and symbols around and between their letters too.
+ * Whether a name cannot be told from one of the system, by the skeletons of UTS 39, also with blanks,
+ * punctuation and symbols around and between its letters.
  */
-export function isReservedName(name: string): boolean {
+export function isSystemName(name: string): boolean {
   const plain = name.replace(/[^\p{L}\p{N}\p{M}]/gu, '');
-  return (
-    RESERVED.has(likeness(name.trim())) ||
-    RESERVED_DECORATED.has(likeness(plain)) ||
-    RESERVED_DECORATED.has(likeness(name).replace(/[^\p{L}\p{N}\p{M}]/gu, ''))
-  );
+  const candidates = [
+    likeness(name.trim()),
+    likeness(plain),
+    likeness(name).replace(/[^\p{L}\p{N}\p{M}]/gu, ''),
+  ];
+  return candidates.some((candidate) => RESERVED.has(candidate));
+}
+
+/** Whether no account may be made under this canonical username: a name of the system, or a word of paths and programs. */
+export function isReservedUsername(username: string): boolean {
+  return RESERVED_WORDS.has(username) || isSystemName(username);
 }
 
 /**

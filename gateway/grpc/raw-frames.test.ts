@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'mocha';
 import {
   callHeaders,
   callOf,
+  dataFrame,
   FLAG,
   FRAME,
   type Frame,
@@ -62,6 +63,24 @@ describe('a client that writes its own frames', () => {
     }
     // One that does not end it is asked to.
     await connection.first(({ type, stream }) => type === FRAME.reset && stream === 5);
+  });
+
+  it('and sends bytes in a header has them passed on as they are, with a body or without', async () => {
+    using connection = await RawConnection.open(world.url);
+    for (const [id, method] of [
+      [1, 'POST'],
+      [3, 'GET'],
+    ] as const) {
+      const headers = headersFrame(id, [...requestOf(method, '/auth'), ['user-agent', 'caf\xe9']]);
+      if (method === 'GET') connection.write({ ...headers, flags: FLAG.endHeaders | FLAG.endStream });
+      else connection.write(headers, dataFrame(id, Buffer.from('{}'), FLAG.endStream));
+      await connection.first(
+        ({ type, stream, flags }) => type === FRAME.data && stream === id && flags === 1,
+      );
+      const answer = connection.received.filter(({ type, stream }) => type === FRAME.data && stream === id);
+      const { headers: passed } = JSON.parse(String(Buffer.concat(answer.map(({ payload }) => payload))));
+      assert.equal(passed['user-agent'], 'caf\xe9');
+    }
   });
 
   it('and cancels 1,500 calls at once loses its connection, and nobody else theirs', async () => {

@@ -40,8 +40,9 @@ export function createGatewayApp(options: GatewayAppOptions): Express {
   const { corsOrigins, metrics, readiness, log } = options;
   const routes = (app: Express) => {
     app.enable('case sensitive routing').enable('strict routing');
-    app.use(countByAddress(options), helmet(), refuseOddRequests);
+    // First, so that a web page sees also why it is refused.
     if (corsOrigins.length > 0) app.use(cors({ origin: corsOrigins, maxAge: 600, exposedHeaders: EXPOSED }));
+    app.use(helmet(), countByAddress(options), refuseOddRequests);
     app.get('/', (_request, response) => void response.type('text').send('Called the root page'));
     app.get('/home', (_request, response) => void response.type('text').send('Called the home page'));
     app.get('/fallback', (_request, response) => {
@@ -65,7 +66,8 @@ function countByAddress({ origins, isService, requests, limits }: GatewayAppOpti
     const { headers, socket } = request;
     const origin = origins.of(headers, socket.remoteAddress ?? '');
     const client = clientOf(request);
-    if (isService(headers)) client?.isService();
+    response.locals.isService = isService(headers);
+    if (response.locals.isService) client?.isService();
     else if (client !== undefined) response.once('close', requests.enter(addressKey(origin.address)));
     setForwarding(headers, origin, request.id);
     // An answer that is not fetched ends with its connection.
@@ -116,6 +118,7 @@ function forward({ authentication, proxies, limits }: GatewayAppOptions): Reques
     const body = await readBody(request, response, limits);
     if (body === undefined) return;
     const go = () => proxies.to[route.to](request, body, response, next);
+    if (response.locals.isService) return go();
     response.once('close', forwarded.take(addressKey(String(request.headers['x-forwarded-for'])), go));
   };
 }

@@ -44,7 +44,8 @@ export function bridgeTo(
       outgoing.on('response', (response) => answer(stream, response, lingerMs));
       stream.once('close', () => outgoing.destroy());
       // A body that is still to come does not hold back the headers, nor the answer to them.
-      if (!stream.endAfterHeaders) outgoing.flushHeaders();
+      // (flushHeaders would write them as UTF-8, and they are bytes.)
+      if (!stream.endAfterHeaders) outgoing.write('', 'latin1');
       stream.pipe(outgoing);
     } catch (cause) {
       // HTTP/1.1 cannot say such a path or header.

@@ -42,7 +42,12 @@ describe('an HTTP/1.1 connection whose requests come all together', () => {
   }
   server.on('clientError', (_error, connection) => connection.destroy());
   const listener = createServer((socket) => {
-    const client = { address: socket.remoteAddress ?? '', cut: () => socket.destroy(), isService: () => {} };
+    const client = {
+      address: socket.remoteAddress ?? '',
+      isProxy: false,
+      cut: () => socket.destroy(),
+      isService: () => {},
+    };
     server.emit('connection', new PacedConnection(socket, client));
   });
   before(async () => {

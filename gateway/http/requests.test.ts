@@ -40,6 +40,14 @@ describe('an HTTP request through the gateway', () => {
     }
   });
 
+  it('lets a web page see that it was refused for its rate', async () => {
+    const corsOrigins = ['https://app.example.org'];
+    await using busy = await startWorld({}, { corsOrigins, limits: { requestsPerAddress: 0 } });
+    const response = await fetch(busy.url, { headers: { origin: 'https://app.example.org' } });
+    assert.equal(response.status, 429);
+    assert.equal(response.headers.get('access-control-allow-origin'), 'https://app.example.org');
+  });
+
   it('refuses a WebSocket upgrade with a problem', async () => {
     const upgrade = 'GET /auth HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n';
     assert.match(await raw(world, upgrade), /^HTTP\/1.1 426[\s\S]*UPGRADE_REFUSED/);

@@ -40,6 +40,7 @@ export interface Attack {
 }
 
 const LIST_ENTRIES = '/chatterbox.v1.ConversationsService/ListEntries';
+const REFLECTION = '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo';
 const LOGIN_HEAD = 'POST /auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n';
 
 /** What strangers did to the system, and what is known to hurt its parts. Each says what it may cost. */
@@ -188,6 +189,23 @@ export const ATTACKS: Record<string, Attack> = {
       connection.write(...pages(target, 60));
       const dripping = setInterval(() => drip(connection, streams(60)), 20);
       void connection.closed().then(() => clearInterval(dripping));
+      return sockets;
+    },
+  },
+  '512 reflection streams whose answers are not fetched': {
+    mostMb: 40,
+    mostStreams: 512,
+    mostAnswers: 0,
+    async begin({ url }) {
+      const sockets = new Sockets(url);
+      // ServerReflectionRequest: list_services is field 7.
+      const request = Buffer.from([0, 0, 0, 0, 3, 0x3a, 1, 0x2a]);
+      for (let i = 0; i < 2; i++) {
+        const connection = await sockets.http2({ settings: { [SETTING.initialWindowSize]: 0 } });
+        const ids = streams(256);
+        connection.write(...ids.map((id) => headersFrame(id, callOf(REFLECTION))));
+        for (const id of ids) connection.write(dataFrame(id, Buffer.concat(Array(100).fill(request))));
+      }
       return sockets;
     },
   },

@@ -16,7 +16,7 @@ export interface HostileSystem extends AsyncDisposable {
 }
 
 /** Shorter than those of production, so that what they bound is seen in a test. */
-export const SHORT_LIMITS = { undecidedMs: 1_500, bodyMs: 1_500, answerMs: 1_500 };
+export const SHORT_LIMITS = { undecidedMs: 1_500, bodyMs: 1_500, answerMs: 1_500, reflectionMs: 1_500 };
 
 /** The whole system in a process of its own. */
 export async function startHostileSystem(env: Record<string, string> = {}): Promise<HostileSystem> {
