@@ -33,7 +33,9 @@ export function acceptablePassword(raw: string, username: string, field: string)
   return password;
 }
 
-/** Hashes and checks, a few at a time (see HashQueue): each takes 19 MiB and a core. Stored as PHC strings. */
+/**
+ * Hashes and checks, a few at a time (see HashQueue): each takes 19 MiB and a core. Stored as PHC strings.
+ */
 export class PasswordHasher {
   /** How many hashes were computed. */
   hashes = 0;

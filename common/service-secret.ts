@@ -26,7 +26,9 @@ export function readServiceSecret(reader: ConfigReader, dataDir: string): string
   return '';
 }
 
-/** Bits that the characters of a secret have to carry: a random one of 32 hexadecimal digits has about 110. */
+/**
+ * Bits that the characters of a secret have to carry: a random one of 32 hexadecimal digits has about 110.
+ */
 const LEAST_BITS = 90;
 
 /** One text again and again, or few different characters: 32 equal letters are long, and no secret. */

@@ -81,7 +81,10 @@ export class Guest {
     });
   }
 
-  /** GOAWAY at once; calls that are still open after the grace are told to reconnect; then the connection is cut. */
+  /**
+   * GOAWAY at once; calls that are still open after the grace are told to reconnect; then the connection is
+   * cut.
+   */
   async retire(): Promise<void> {
     if (this.#session.destroyed) return;
     this.#session.close();
@@ -199,7 +202,10 @@ export class Guest {
     stream.once('close', () => clearTimeout(late));
   }
 
-  /** A page waits for other pages of its user, though not longer than each of them may take. @throws ServiceError RATE_LIMITED. */
+  /**
+   * Waits until fewer than `pagesPerUser` pages of this user are in progress, at most `answerMs`. @throws
+   * ServiceError RATE_LIMITED when too many wait.
+   */
   #inTurn(
     stream: ServerHttp2Stream,
     username: string,
@@ -239,8 +245,8 @@ export class Guest {
   }
 
   /**
-   * Sees what comes before it is read, and where it is not: small chunks cost most while they wait. They end the connection, or, where it is
-   * that of many clients, the stream.
+   * Sees what comes before it is read, and where it is not: small chunks cost most while they wait. They end
+   * the connection, or, where it is that of many clients, the stream. /
    */
   #watchChunks(stream: ServerHttp2Stream): void {
     const smallChunks = this.#client.isProxy ? new SmallChunks() : this.#smallChunks;

@@ -1,6 +1,9 @@
 const EMPTY = Buffer.alloc(0);
 
-/** Bytes in one block that grows by doubling, so that a chunk of one byte costs one byte, and not a Buffer with what lies behind it. */
+/**
+ * Bytes in one block that grows by doubling, so that a chunk of one byte costs one byte, and not a Buffer
+ * with what lies behind it.
+ */
 export class JoinedBytes {
   #block: Buffer = EMPTY;
   #size = 0;

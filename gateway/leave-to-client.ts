@@ -1,8 +1,9 @@
 import { constants, type Http2Stream } from 'node:http2';
 
 /**
- * After the whole answer the rest of the request is thrown away, and the stream is left to the client to end; one that does not is asked to stop
- * after `lingerMs` (RFC 9113, section 8.1). Not sooner: HAProxy makes a cancellation of it, and the client loses its answer.
+ * After a complete answer, discards the rest of the request and lets the client end the stream; resets it
+ * after `lingerMs` (RFC 9113, section 8.1). An earlier reset reaches the client as a cancellation through
+ * HAProxy.
  */
 export function leaveToClient(stream: Http2Stream, lingerMs: number): void {
   if (stream.destroyed || stream.closed) return;

@@ -16,9 +16,10 @@ export interface Origin {
 }
 
 /**
- * Who is really calling. What the proxies in front of us say of it is believed when the connection comes from one of `trusted` (addresses
- * and networks): `X-Forwarded-For` or `Forwarded` (RFC 7239). Where there are both, and they name different clients, one of them is the client's own
- * invention, and neither is believed.
+ * Who is really calling. What the proxies in front of us say of it is believed when the connection comes from
+ * one of `trusted` (addresses and networks): `X-Forwarded-For` or `Forwarded` (RFC 7239). Where there are
+ * both, and they name different clients, one of them is the client's own invention, and neither is believed.
+ * /
  */
 export class Origins {
   readonly #isTrusted: (address: string, hop: number) => boolean;
@@ -92,7 +93,9 @@ export class Origins {
   }
 }
 
-/** Puts what we know of the caller into the forwarding headers, in the place of whatever it said of itself. */
+/**
+ * Puts what we know of the caller into the forwarding headers, in the place of whatever it said of itself.
+ */
 export function setForwarding(headers: IncomingHttpHeaders, origin: Origin, requestId: string): void {
   for (const name of Object.keys(headers)) if (isSpoofable(name)) delete headers[name];
   headers['x-forwarded-for'] = origin.address;

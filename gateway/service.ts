@@ -94,4 +94,5 @@ const isLoopback = (host: string): boolean => host === 'localhost' || LOOPBACK(h
 const LOOPBACK = proxyAddr.compile('loopback');
 
 const OPEN_TO_OTHERS =
-  'other machines can reach this server, and it is not set up for production: with NODE_ENV=production it starts only with secrets of your own';
+  'other machines can reach this server and NODE_ENV is not production: set NODE_ENV=production, ' +
+  'CHATTERBOX_SERVICE_SECRET and CHATTERBOX_SIGNING_KEYS';

@@ -1,7 +1,7 @@
 /** Bytes that a chunk has at the least, on average: a gRPC message has five before it says anything. */
 const FAIR_BYTES = 8;
 
-/** Chunks below the average that a connection may be ahead with: some 200 KB on the wire, where each carries one byte. */
+/** How far a connection may fall behind the average, in chunks: about 200 KB on the wire at one byte each. */
 const MOST_AHEAD = 20_000;
 
 /** How much of that is forgotten in a second: so many small chunks are fair for ever. */

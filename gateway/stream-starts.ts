@@ -1,6 +1,6 @@
 /**
- * When new streams of a connection begin their work: a turn of the loop after they came, so that one which is reset already makes none, and
- * no faster than a rate (a token bucket); the others wait in their order. HTTP/2 bounds how many streams wait.
+ * Starts each new stream one event-loop turn after it came, so a stream that was reset by then costs nothing.
+ * A token bucket bounds the rate; the others wait in their order. HTTP/2 bounds how many wait.
  */
 export class StreamStarts implements Disposable {
   #perSecond: number;

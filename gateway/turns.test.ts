@@ -4,7 +4,7 @@ import { describe, it } from 'mocha';
 import { Turns } from './turns.ts';
 
 describe('turns', () => {
-  it('are so many at a time for each key, in order, and none is lost, whoever leaves', () => {
+  it('run a bounded number for each key, in order, and lose none when some leave', () => {
     const step = fc.oneof(fc.record({ take: fc.constantFrom('a', 'b') }), fc.record({ end: fc.nat(20) }));
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {

@@ -64,7 +64,9 @@ export class Sender {
   readonly #known = new LRUCache<string, true>({ max: REMEMBERED_USERS });
   /** Conversations that hold a message. */
   readonly #begun = new LRUCache<string, true>({ max: REMEMBERED_CONVERSATIONS });
-  /** First contacts that were counted: one that is sent again before it was committed is not counted again. */
+  /**
+   * First contacts that were counted: one that is sent again before it was committed is not counted again.
+   */
   readonly #counted = new LRUCache<string, true>({ max: REMEMBERED_CONTACTS });
 
   constructor(options: SenderOptions) {
@@ -79,10 +81,10 @@ export class Sender {
 
   /**
    * The draft that a request of `sender` (from their token) stands for.
-   * @throws ServiceError INVALID_REQUEST with every field that is wrong; NOT_PERMITTED for another `user`; NOT_FOUND for a
-   * recipient without an account and for somebody else's conversation; RATE_LIMITED for a first contact too
-   * many; UNAVAILABLE when the store or the directory is needed and silent.
-   * A promise only where a conversation is not known yet: the promises of a message cost more than its checks.
+   * @throws ServiceError INVALID_REQUEST with every field that is wrong; NOT_PERMITTED for another `user`;
+   * NOT_FOUND for a recipient without an account and for somebody else's conversation; RATE_LIMITED for a
+   * first contact too many; UNAVAILABLE when the store or the directory is needed and silent. A promise only
+   * where a conversation is not known yet: the promises of a message cost more than its checks. /
    */
   admit(sender: string, request: SendRequest): Draft | Promise<Draft> {
     const members = recipients(sender, request);
@@ -134,8 +136,9 @@ export class Sender {
   }
 
   /**
-   * A conversation that has begun lets both members write. A first contact counts against the sender's budget,
-   * also where there is no such recipient, so that nobody finds out names this way. Then the directory is asked.
+   * A conversation that has begun lets both members write. A first contact counts against the sender's
+   * budget, also where there is no such recipient, so that nobody finds out names this way. Then the
+   * directory is asked. /
    */
   async #requireContact(sender: string, recipient: string, conversation: string): Promise<void> {
     const { store, directory, firstContacts } = this.#options;

@@ -15,7 +15,10 @@ export interface ServerOptions {
   store?: string;
   /** The checkout that is measured; default: this one. */
   root?: string;
-  /** One address may take what it may in production; else all clients of the bench come from one without limits. */
+  /**
+   * One address may take what it may in production; else all clients of the bench come from one without
+   * limits.
+   */
   hasLimits?: boolean;
   /** Fills the store before the start. */
   prepare?: (where: Where) => Promise<void>;
@@ -54,7 +57,10 @@ const FROM_ONE_ADDRESS = {
   CHATTERBOX_CALLS_PER_ADDRESS: '100000',
 };
 
-/** The bench's users are not held back by their rates, nor by having one address, and its terminal is for figures. */
+/**
+ * The bench's users are not held back by their rates, nor by having one address, and its terminal is for
+ * figures.
+ */
 export const UNLIMITED = {
   ...FROM_ONE_ADDRESS,
   CHATTERBOX_SEND_RATE: '1000000',

@@ -7,7 +7,7 @@ import { type Bench, names, type Workload } from './bench.ts';
 
 const BEGUN_WITHIN_MS = 30_000;
 
-/** How it is for people while somebody at another address attacks, by each attack that the hostile suite knows. The limits are those of production. */
+/** Latency of other users during each attack of the hostile suite, with the limits of production. */
 export const HOSTILE: Workload = {
   name: 'hostile',
   isNamedOnly: true,

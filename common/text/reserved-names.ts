@@ -53,7 +53,10 @@ export function isSystemName(name: string): boolean {
   return candidates.some((candidate) => RESERVED.has(candidate));
 }
 
-/** Whether no account may be made under this canonical username: a name of the system, or a word of paths and programs. */
+/**
+ * Whether no account may be made under this canonical username: a name of the system, or a word of paths and
+ * programs.
+ */
 export function isReservedUsername(username: string): boolean {
   return RESERVED_WORDS.has(username) || isSystemName(username);
 }

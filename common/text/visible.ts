@@ -35,7 +35,7 @@ const VARIATIONS = new RegExp(
  */
 const BLANKS = '\\u2800\\u{1d159}\\u{13441}\\u{13442}';
 
-/** What nobody sees, or nobody knows how to show. Lone surrogates are among them. */
+/** Invisible, unassigned and private characters. Lone surrogates are among them. */
 const REFUSED = new RegExp(
   `[\\p{Cc}\\p{Cf}\\p{Co}\\p{Cn}\\p{Cs}\\p{Zl}\\p{Zp}\\p{Default_Ignorable_Code_Point}${BLANKS}]`,
   'u',
@@ -50,8 +50,8 @@ export function normalText(raw: string): string {
 
 /**
  * What is wrong with a text that people see, in the user's words; undefined when nothing is. It is judged as
- * NFKC: what is compatible with a refused character is refused. Tabs and ends of lines are refused too: a text
- * of several lines is judged by `linesProblem`.
+ * NFKC: what is compatible with a refused character is refused. Tabs and ends of lines are refused too: a
+ * text of several lines is judged by `linesProblem`. /
  */
 export function textProblem(text: string): string | undefined {
   const judged = text.replace(EMOJI, EMOJI_STAND_IN).normalize('NFKC');

@@ -55,7 +55,10 @@ export function toMs(duration: Duration | undefined): number {
   return duration === undefined ? 0 : Number(duration.seconds) * 1_000 + duration.nanos / 1e6;
 }
 
-/** The send may succeed soon, under the same id. A first contact too many may have to wait for long: it is the person's to try again. */
+/**
+ * The send may succeed soon, under the same id. A first contact too many may have to wait for long: the
+ * person tries it again.
+ */
 export function isForNow(code: number, { limit }: Pick<Details, 'limit'> = { limit: '' }): boolean {
   return code === status.UNAVAILABLE || (code === status.RESOURCE_EXHAUSTED && limit !== 'first_contacts');
 }

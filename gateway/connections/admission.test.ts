@@ -53,7 +53,7 @@ describe('the connections that there may be', () => {
     assert.deepEqual(cut, ['a 4']);
   });
 
-  it('are refused where everybody has as many', () => {
+  it('are refused when all addresses have equally many', () => {
     const { cut, enter } = open({ ...LIMITS, connections: 2 });
     enter('a', true);
     enter('b', true);
@@ -85,7 +85,7 @@ describe('the connections that there may be', () => {
     assert.equal(admission.open, 5);
   });
 
-  it('are never more than the limits say, and one who comes is only refused for a reason', () => {
+  it('are never more than the limits say, and none is refused without a reason', () => {
     const step = fc.record({
       key: fc.constantFrom('a', 'b', 'c', undefined),
       isDecided: fc.boolean(),
@@ -131,7 +131,7 @@ describe('the connections that there may be', () => {
 });
 
 describe('a census', () => {
-  it('has a largest group at hand, whoever comes and goes', () => {
+  it('has a largest group at hand while members come and go', () => {
     const step = fc.record({
       key: fc.constantFrom('a', 'b', 'c', 'd'),
       member: fc.nat(5),

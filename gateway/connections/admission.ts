@@ -3,7 +3,7 @@ import { Census } from './census.ts';
 
 /** A connection of a client, as the limits see it. */
 export interface Member {
-  /** The address that it counts by, as `addressKey` writes it; undefined while, or because, it counts in the totals alone. */
+  /** The address it counts by, in the form of `addressKey`. Undefined: it counts in the totals only. */
   key: string | undefined;
   /** Ends it, because another one needs its place. */
   cut(): void;
@@ -15,9 +15,8 @@ type AdmissionLimits = Pick<
 >;
 
 /**
- * Which connections there may be: so many in all and for each address, and of those only some that have not yet said which protocol they
- * speak. Where a total is reached, the address with the most connections gives one up, so that nobody else feels an address that takes
- * all it can.
+ * Bounds the connections: in all, for each address, and those of either that have not shown their protocol
+ * yet. When a total is full, the address with the most connections loses one.
  */
 export class Admission {
   readonly #limits: AdmissionLimits;
@@ -34,7 +33,9 @@ export class Admission {
     return this.#open.size;
   }
 
-  /** Takes a new connection, undecided, if need be in the place of another one; false where there is no place. */
+  /**
+   * Takes a new connection, undecided, if need be in the place of another one; false where there is no place.
+   */
   admit(member: Member): boolean {
     if (!this.#hasPlace(member.key)) return false;
     this.#open.add(member);

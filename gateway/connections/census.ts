@@ -1,4 +1,7 @@
-/** Members by key, with the key that has the most of them at hand: each step takes the same time, however many keys there are. */
+/**
+ * Members by key, and at any time a key that has the most. Each step takes the same time, however many keys
+ * there are.
+ */
 export class Census<Member> {
   readonly #groups = new Map<string, Set<Member>>();
   /** The groups of each size. */
@@ -27,7 +30,7 @@ export class Census<Member> {
     return this.#groups.get(key) ?? new Set();
   }
 
-  /** The members of a key that has the most, the oldest first; none when there is nobody. */
+  /** The members of a key that has the most, the oldest first; empty when there is no member. */
   fullest(): ReadonlySet<Member> {
     const [first] = this.#bySize.get(this.#largest) ?? [];
     return first ?? new Set();

@@ -4,7 +4,10 @@ import { JoinedBytes } from '../joined-bytes.ts';
 /** Bytes that may wait for a write to be taken, before the sender is to stop. */
 const MOST_WAITING = 65_536;
 
-/** Writes one after the other: what comes while one is under way is joined into the next, so that nothing waits in small pieces. */
+/**
+ * Writes one after the other: what comes while one is under way is joined into the next, so that nothing
+ * waits in small pieces.
+ */
 export class JoinedWrites {
   readonly #to: Writable;
   readonly #onRoom: () => void;

@@ -62,7 +62,9 @@ export function codeOf(trailers: OutgoingHttpHeaders): number {
   return Number(trailers['grpc-status'] ?? GrpcCode.UNKNOWN);
 }
 
-/** Answers the whole call with trailers only, and takes no more of it; the client has `lingerMs` to end it. */
+/**
+ * Answers the whole call with trailers only, and takes no more of it; the client has `lingerMs` to end it.
+ */
 export function answerWith(
   stream: ServerHttp2Stream,
   trailers: OutgoingHttpHeaders,

@@ -106,8 +106,8 @@ const NOT_SPOKEN = 'Only HTTP/1.1 and HTTP/1.0 are spoken here, and HTTP/2.';
 const TWO_HOSTS = 'There must be one Host header.';
 
 /**
- * Everybody who goes on has shown a valid token, or goes where none is needed, and has sent the whole request. An address has a few
- * requests behind us at a time.
+ * Forwards a request once its token is valid, where one is needed, and its body is complete. An address has
+ * at most `forwardedPerAddress` of them in progress.
  */
 function forward({ authentication, proxies, limits }: GatewayAppOptions): RequestHandler {
   const forwarded = new Turns<string>(limits.forwardedPerAddress);

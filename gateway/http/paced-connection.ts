@@ -4,9 +4,10 @@ import { Duplex } from 'node:stream';
 import type { Client } from '../front-door.ts';
 
 /**
- * An HTTP/1.1 connection that is answered one request at a time (RFC 9112, section 9.3.2, lets a client send several without waiting). Node
- * parses and begins all of them that arrive together. This one hands the parser a piece that ends with a request's headers, and the
- * next piece once that request is answered, or needs the rest of its body; what follows stays in the socket.
+ * An HTTP/1.1 connection that is answered one request at a time (RFC 9112, section 9.3.2, lets a client send
+ * several without waiting). Node parses and begins all of them that arrive together. This one hands the
+ * parser a piece that ends with a request's headers, and the next piece once that request is answered, or
+ * needs the rest of its body; what follows stays in the socket. /
  */
 export class PacedConnection extends Duplex {
   readonly client: Client;
@@ -123,7 +124,10 @@ interface Exchange {
 
 const END_OF_HEADERS = '\r\n\r\n';
 
-/** So that a body which is made of such ends does not come in pieces of four bytes; it holds about ten requests at the most. */
+/**
+ * A piece has at least this many bytes, so that a body full of CRLFCRLF is not cut into pieces of four. It
+ * holds about ten requests at the most.
+ */
 const SHORTEST_PIECE = 256;
 
 function endOfPiece(bytes: Buffer): number {

@@ -4,9 +4,9 @@ import { JoinedBytes } from '../joined-bytes.ts';
 import type { Limits } from '../limits.ts';
 
 /**
- * The body of a request, whole: nothing behind us is asked, and no connection to it taken, before it is here. Undefined when the client has
- * gone.
- * @throws ServiceError PAYLOAD_TOO_LARGE above `bodyBytes`, REQUEST_TIMEOUT after `bodyMs`; then the connection ends with the answer.
+ * Reads the whole body before anything behind the gateway is asked. Undefined when the client has gone.
+ * @throws ServiceError PAYLOAD_TOO_LARGE above `bodyBytes`, REQUEST_TIMEOUT after `bodyMs`; then the
+ * connection ends with the answer.
  */
 export async function readBody(
   request: Request,

@@ -1,7 +1,10 @@
 import { ENGINES } from './engines.ts';
 import { haproxy } from './haproxy.ts';
 
-/** `node scripts/engines/install.ts`: makes all engines, and the proxy of the tests, available; tries each, and says what it could not do. */
+/**
+ * `node scripts/engines/install.ts`: makes all engines, and the proxy of the tests, available; tries each,
+ * and says what it could not do.
+ */
 for (const engine of [...ENGINES, haproxy]) {
   const began = performance.now();
   try {

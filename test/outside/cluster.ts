@@ -19,7 +19,10 @@ process.on('exit', () => {
   for (const dataDir of dataDirs) rmSync(dataDir, { recursive: true, force: true });
 });
 
-/** The services as processes on these engines, with two messengers and without limits on what a user does. None is started yet. */
+/**
+ * The services as processes on these engines, with two messengers and without limits on what a user does.
+ * None is started yet.
+ */
 export async function prepareCluster(options: ClusterOptions): Promise<Processes> {
   const { mysql, nats, neo4j, env = {}, ...others } = options;
   const dataDir = mkdtempSync(join(tmpdir(), 'chatterbox-'));

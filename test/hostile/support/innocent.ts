@@ -7,7 +7,7 @@ import { type Account, passwordOf, register } from '../../outside/http.ts';
 
 const PATIENCE_MS = 30_000;
 
-/** Somebody who uses the system as people do, by every way in, each time over new connections, and waits 30 s at most for an answer. */
+/** A client that uses every way in, each over a new connection, and waits at most 30 s for an answer. */
 export class Innocent {
   readonly #url: string;
   readonly #account: Account;

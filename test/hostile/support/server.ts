@@ -4,7 +4,10 @@ import { runUntilSignal } from '../../../common/lifecycle.ts';
 import type { GatewayOverrides } from '../../../gateway/service.ts';
 import { startEmbedded } from '../../../scripts/embedded.ts';
 
-/** The whole system in a process of its own, that says over IPC where it listens and, when asked, what it holds. */
+/**
+ * The whole system in a process of its own, that says over IPC where it listens and, when asked, what it
+ * holds.
+ */
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 const limits = JSON.parse(process.env.HOSTILE_LIMITS ?? '{}') as NonNullable<GatewayOverrides['limits']>;
