@@ -50,6 +50,7 @@ export const SETTINGS = {
   CHATTERBOX_CONNECTIONS_PER_ADDRESS: 'Connections that one address may have open; IPv6 counts by /64.',
   CHATTERBOX_UNDECIDED_PER_ADDRESS: 'Of these, how many may not have said yet which protocol they speak.',
   CHATTERBOX_REQUESTS_PER_ADDRESS: 'Requests over HTTP that one address may have in flight.',
+  CHATTERBOX_STARTS_PER_ADDRESS: 'New requests and calls of one address per second; more of them wait.',
   CHATTERBOX_CALLS_PER_ADDRESS: 'gRPC calls, streams among them, that one address may have open.',
   CHATTERBOX_ADMIN_HOST: 'The address that the admin port is opened on.',
   CHATTERBOX_ADMIN_PORT:

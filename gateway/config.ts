@@ -31,7 +31,11 @@ export interface GatewayConfig {
 
 export type PerAddress = Pick<
   Limits,
-  'connectionsPerAddress' | 'undecidedPerAddress' | 'requestsPerAddress' | 'callsPerAddress'
+  | 'connectionsPerAddress'
+  | 'undecidedPerAddress'
+  | 'requestsPerAddress'
+  | 'callsPerAddress'
+  | 'startsPerSecond'
 >;
 
 /** @throws ConfigError listing every problem. */
@@ -55,6 +59,7 @@ export function readConfig(env: Env): Readonly<GatewayConfig> {
       ),
       undecidedPerAddress: limit(reader, 'CHATTERBOX_UNDECIDED_PER_ADDRESS', LIMITS.undecidedPerAddress),
       requestsPerAddress: limit(reader, 'CHATTERBOX_REQUESTS_PER_ADDRESS', LIMITS.requestsPerAddress),
+      startsPerSecond: limit(reader, 'CHATTERBOX_STARTS_PER_ADDRESS', LIMITS.startsPerSecond),
       callsPerAddress: limit(reader, 'CHATTERBOX_CALLS_PER_ADDRESS', LIMITS.callsPerAddress),
     },
     issuer: reader.text('CHATTERBOX_ISSUER', 'chatterbox'),

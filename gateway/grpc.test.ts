@@ -131,19 +131,20 @@ describe('gRPC through the gateway', () => {
     assert.equal(Number(trailers['grpc-status']), status.OK);
   });
 
-  it('passes no header that only services may set, and gives the call an id', async () => {
+  it('passes the headers that mean something to a messenger, none that only services may set, and an id', async () => {
     seen = [];
     const spoofed = {
       'chatterbox-service': 's',
       'x-user-id': 'eve',
       'x-forwarded-for': '1.2.3.4',
-      'x-mine': 'kept',
+      'x-mine': 'left out',
+      traceparent: 'kept',
     };
     await send(world.chat(), { message: 'hi' }, withToken(world.token(), spoofed));
     const { 'x-request-id': id, ...headers } = seen[0]?.getMap() ?? {};
     assert.ok(id);
-    assert.equal(headers['x-mine'], 'kept');
-    for (const name of ['chatterbox-service', 'x-user-id', 'x-forwarded-for'])
+    assert.equal(headers.traceparent, 'kept');
+    for (const name of ['chatterbox-service', 'x-user-id', 'x-forwarded-for', 'x-mine'])
       assert.ok(!(name in headers), name);
   });
 

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import {
   createServer,
+  type IncomingMessage,
   type RequestListener,
   type Server,
   type ServerResponse,
@@ -23,7 +24,11 @@ export interface Http1Room {
 }
 
 /** Where HTTP/1.1 connections are served, each handed in by `enter`. */
-export async function openHttp1Room(app: RequestListener, limits: Limits): Promise<Http1Room> {
+export async function openHttp1Room(
+  app: RequestListener,
+  begins: Begins,
+  limits: Limits,
+): Promise<Http1Room> {
   const server = createServer(
     {
       headersTimeout: limits.undecidedMs,
@@ -34,7 +39,7 @@ export async function openHttp1Room(app: RequestListener, limits: Limits): Promi
       // Without strictness two servers may disagree where a request ends.
       insecureHTTPParser: false,
     },
-    inTurn(app),
+    inTurn(app, begins),
   );
   server.maxHeadersCount = limits.headerPairs;
   answerWhatIsNoRequest(server);
@@ -61,14 +66,20 @@ export async function openHttp1Room(app: RequestListener, limits: Limits): Promi
   };
 }
 
-/** The answers of a connection one after the other. */
-function inTurn(app: RequestListener): RequestListener {
+/** The answers of a connection one after the other, each begun when its address has its turn. */
+function inTurn(app: RequestListener, begins: Begins): RequestListener {
   return (request, response) => {
     const { socket } = request as { socket: Duplex };
-    if (socket instanceof PacedConnection) socket.answer(request, response, () => app(request, response));
-    else app(request, response);
+    // What came over HTTP/2 has had its turn.
+    if (!(socket instanceof PacedConnection)) return app(request, response);
+    const isGone = () => socket.destroyed;
+    const begin = () => app(request, response);
+    socket.answer(request, response, () => begins(request, { isGone, begin }));
   };
 }
+
+/** Begins the answer to a request in the turn of its address. */
+export type Begins = (request: IncomingMessage, start: { begin(): void; isGone(): boolean }) => void;
 
 /**
  * Node checks header and request time-outs only in a server that listens, and then of every connection. So this one listens,

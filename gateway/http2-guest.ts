@@ -8,7 +8,7 @@ import { status as GrpcCode } from '@grpc/grpc-js';
 import { addressKey } from '#common/client-address.ts';
 import { ServiceError, toServiceError } from '#common/errors.ts';
 import type { Client } from './front-door.ts';
-import { valuesOf } from './grpc/headers.ts';
+import { callHeaders, valuesOf } from './grpc/headers.ts';
 import { Pass, type PassedCall } from './grpc/pass.ts';
 import { isPage, isUnary, publicService } from './grpc/public-services.ts';
 import { answerWith, codeOf, errorTrailers } from './grpc/statuses.ts';
@@ -18,7 +18,6 @@ import { answerProblem } from './http/bridge.ts';
 import type { Http2RoomOptions } from './http2-room.ts';
 import type { InFlight } from './in-flight.ts';
 import { SmallChunks } from './small-chunks.ts';
-import { StreamStarts } from './stream-starts.ts';
 import { Turns } from './turns.ts';
 
 /** What all connections share. */
@@ -39,7 +38,6 @@ export class Guest {
   readonly #client: Client;
   readonly #shared: Http2Shared;
   readonly #upstream: Upstream;
-  readonly #starts: StreamStarts;
   readonly #smallChunks = new SmallChunks();
   /** Requests that are carried over HTTP/1.1, by address: a proxy's connection has those of many. */
   readonly #bridged: Turns<string>;
@@ -57,9 +55,7 @@ export class Guest {
     this.#client = client;
     this.#shared = shared;
     this.#upstream = new Upstream(nodes, limits);
-    this.#starts = new StreamStarts({ perSecond: limits.streamsPerSecond, burst: limits.streamBurst });
     this.#bridged = new Turns(limits.bridgedPerConnection, limits.waitingBridgedPerConnection);
-    if (client.isProxy) this.#starts.lift();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#gone = promise;
     // A client begins with its SETTINGS (RFC 9113, section 3.4).
@@ -75,7 +71,6 @@ export class Guest {
       clearTimeout(this.#silent);
       clearInterval(pinging);
       clearTimeout(aging);
-      this.#starts[Symbol.dispose]();
       this.#upstream.destroy();
       resolve();
     });
@@ -103,10 +98,19 @@ export class Guest {
     this.#usedAt = performance.now();
     stream.on('error', () => {});
     this.#watchChunks(stream);
-    this.#starts.add({
-      isGone: () => stream.destroyed || stream.closed,
-      begin: () => this.#begin(stream, headers, raw),
-    });
+    const isGone = () => stream.destroyed || stream.closed;
+    const begin = () => this.#begin(stream, headers, raw);
+    if (this.#knowsService(headers)) setImmediate(() => isGone() || begin());
+    else this.#shared.starts.add(this.#keyOf(headers), { isGone, begin });
+  }
+
+  /** Whether this connection is a service's, as its first call shows. */
+  #knowsService(headers: IncomingHttpHeaders): boolean {
+    if (this.#isService === undefined) {
+      this.#isService = this.#shared.isService(headers);
+      if (this.#isService) this.#client.isService();
+    }
+    return this.#isService;
   }
 
   #begin(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: readonly string[]): void {
@@ -126,21 +130,14 @@ export class Guest {
 
   /** @throws ServiceError RATE_LIMITED when the address has too many calls, or requests, in flight. */
   #countByAddress(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, isGrpc: boolean): void {
-    const { isService, origins, calls, requests } = this.#shared;
-    if (this.#isService === undefined) {
-      this.#isService = isService(headers);
-      if (this.#isService) {
-        this.#client.isService();
-        this.#starts.lift();
-      }
-    }
     if (this.#isService) return;
-    const { address } = origins.of(headers, this.#client.address);
-    stream.once('close', (isGrpc ? calls : requests).enter(this.#keyOf(address)));
+    const { calls, requests } = this.#shared;
+    stream.once('close', (isGrpc ? calls : requests).enter(this.#keyOf(headers)));
   }
 
-  /** Nearly always the same on a connection. */
-  #keyOf(address: string): string {
+  /** What the limits count a call by: nearly always the same on a connection. */
+  #keyOf(headers: IncomingHttpHeaders): string {
+    const { address } = this.#shared.origins.of(headers, this.#client.address);
     if (address !== this.#counted.address) this.#counted = { address, key: addressKey(address) };
     return this.#counted.key;
   }
@@ -158,32 +155,36 @@ export class Guest {
     raw: readonly string[],
   ): Promise<void> {
     const path = headers[':path'] ?? '';
-    const call = { stream, headers, path, isUnary: isUnary(path), requestId: requestIdOf(headers) };
-    const { metrics, authentication, streams, log } = this.#shared;
+    const requestId = requestIdOf(headers);
+    const { metrics, authentication, streams, limits, log } = this.#shared;
     metrics.callBegan();
     let pass: Pass | undefined;
     let code: number = GrpcCode.CANCELLED;
-    stream.once('close', () => metrics.callEnded(call.path, pass?.code ?? code, pass?.tries ?? 0));
-    const service = headers[':method'] === 'POST' ? publicService(call.path) : undefined;
-    const go = () => {
-      if (!stream.destroyed) pass = this.#pass(call);
-    };
+    stream.once('close', () => metrics.callEnded(path, pass?.code ?? code, pass?.tries ?? 0));
+    const service = headers[':method'] === 'POST' ? publicService(path) : undefined;
+    const authorization = valuesOf(raw, 'authorization');
     const refuse = (thrown: unknown) => {
       const error = toServiceError(thrown);
       if (error.reason === 'INTERNAL') log.error({ err: error }, 'call failed');
       const trailers = errorTrailers(error);
       code = codeOf(trailers);
-      answerWith(stream, trailers, call.requestId, this.#shared.limits.lingerMs);
+      answerWith(stream, trailers, requestId, limits.lingerMs);
     };
     try {
       if (service === undefined) throw new ServiceError('UNIMPLEMENTED');
+      // What is not passed on is not kept for as long as the call takes.
+      const kept = callHeaders(headers, limits.callHeaderBytes);
+      const call = { stream, headers: kept, path, isUnary: isUnary(path), requestId };
+      const go = () => {
+        if (!stream.destroyed) pass = this.#pass(call);
+      };
       if (service.isTokenless) {
         if (!this.#isService)
           this.#boundTokenless(stream, path, () => stream.close(constants.NGHTTP2_CANCEL));
         return go();
       }
       // Until then nothing of its messages is read: flow control holds them at the client.
-      const { username } = await authentication.identify(valuesOf(raw, 'authorization'));
+      const { username } = await authentication.identify(authorization);
       if (stream.destroyed) return;
       if (!call.isUnary && !this.#isService) stream.once('close', streams.enter(username));
       if (isPage(path)) this.#inTurn(stream, username, go, refuse);
@@ -197,6 +198,13 @@ export class Guest {
   #boundTokenless(stream: ServerHttp2Stream, path: string, end: () => void): void {
     const { tokenless, limits } = this.#shared;
     stream.once('close', tokenless.enter(this.#counted.key));
+    let bytes = 0;
+    stream.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > limits.tokenlessBytes && !stream.closed) end();
+    });
+    // Its other listener has it flow.
+    stream.pause();
     if (path.startsWith('/grpc.health.')) return;
     const late = setTimeout(end, limits.reflectionMs);
     stream.once('close', () => clearTimeout(late));

@@ -10,6 +10,7 @@ import type { Limits } from './limits.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import type { Nodes } from './nodes/nodes.ts';
 import type { Origins } from './origin.ts';
+import type { Starts } from './starts.ts';
 import { Turns } from './turns.ts';
 
 export interface Http2Room {
@@ -23,6 +24,8 @@ export interface Http2RoomOptions {
   nodes: Nodes;
   bridge: Bridge;
   origins: Origins;
+  /** When requests and calls begin, by address. */
+  starts: Starts;
   /** Requests over HTTP, by address. */
   requests: InFlight;
   /** Whether these headers carry the service credential. */

@@ -16,6 +16,8 @@ export const LIMITS = {
   tokenlessPerAddress: 32,
   /** How long one that asks for reflection may stay open. */
   reflectionMs: 60_000,
+  /** What may be sent on one that needs no token: some hundred questions. */
+  tokenlessBytes: 4_096,
   /** Streams that a user has open. */
   streamsPerUser: 256,
   /** Connections that the kernel keeps until we take them: after a restart all clients come at once. */
@@ -23,15 +25,18 @@ export const LIMITS = {
   undecidedMs: 5_000,
   headerBytes: 32_768,
   headerPairs: 128,
+  /** Headers of a gRPC call that are passed on. */
+  callHeaderBytes: 8_192,
   bodyBytes: 65_536,
   /** How long the body of a request, or the request of a unary call, may take to arrive. */
   bodyMs: 8_000,
   /** How long a client may take to fetch the answer to a request or a unary call. */
   answerMs: 30_000,
   streamsPerConnection: 256,
-  /** New streams on a connection: above this rate they wait. */
-  streamsPerSecond: 1_000,
-  streamBurst: 500,
+  /** New requests and calls of one address: above this rate they wait, and in a turn of the event loop few begin. */
+  startsPerSecond: 1_000,
+  startBurst: 1_000,
+  startsPerTurn: 16,
   /** Streams that a client resets: above this Node ends the connection. */
   resetsPerSecond: 33,
   resetBurst: 600,

@@ -17,9 +17,8 @@ export interface Origin {
 
 /**
  * Who is really calling. What the proxies in front of us say of it is believed when the connection comes from
- * one of `trusted` (addresses and networks): `X-Forwarded-For` or `Forwarded` (RFC 7239). Where there are
- * both, and they name different clients, one of them is the client's own invention, and neither is believed.
- * /
+ * one of `trusted` (addresses and networks): `X-Forwarded-For`, or, without that, `Forwarded` (RFC 7239). A proxy
+ * that writes only the second has to take away the first, which is the client's own invention then.
  */
 export class Origins {
   readonly #isTrusted: (address: string, hop: number) => boolean;
@@ -34,27 +33,15 @@ export class Origins {
   of(headers: IncomingHttpHeaders, peer: string): Origin {
     const host = headers.host ?? '';
     if (!this.#isTrusted(peer, 0)) return { address: peer, proto: 'http', host };
-    const forwarded = this.#forwarded(one(headers.forwarded));
-    const last = forwarded?.at(-1);
+    const list = listed(headers['x-forwarded-for']);
+    const forwarded = list.length > 0 ? [] : this.#forwarded(one(headers.forwarded));
+    const hops = list.length > 0 ? list : forwarded.map((hop) => hop.for ?? '');
+    const last = forwarded.at(-1);
     return {
-      address: this.#address(headers, forwarded, peer),
+      address: this.#furthest(hops, peer),
       proto: (listed(headers['x-forwarded-proto'])[0] ?? last?.proto) === 'https' ? 'https' : 'http',
       host: listed(headers['x-forwarded-host'])[0] ?? last?.host ?? host,
     };
-  }
-
-  #address(headers: IncomingHttpHeaders, forwarded: Hop[] | undefined, peer: string): string {
-    if (forwarded === undefined) return peer;
-    const list = listed(headers['x-forwarded-for']);
-    const byList = this.#furthest(list, peer);
-    if (forwarded.length === 0) return byList;
-    const byForwarded = this.#furthest(
-      forwarded.map((hop) => hop.for ?? ''),
-      peer,
-    );
-    if (list.length === 0 || byList === byForwarded) return byForwarded;
-    this.#notUnderstood('X-Forwarded-For and Forwarded name different clients');
-    return peer;
   }
 
   /** From us outwards: the first address that is not one of our own proxies. */
@@ -72,14 +59,14 @@ export class Origins {
     return address;
   }
 
-  /** Undefined for what cannot be read. */
-  #forwarded(value: string | undefined): Hop[] | undefined {
+  /** None for what cannot be read. */
+  #forwarded(value: string | undefined): Hop[] {
     if (value === undefined) return [];
     try {
       return parseForwarded(value);
     } catch {
       this.#notUnderstood(value);
-      return undefined;
+      return [];
     }
   }
 

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 import proxyAddr from 'proxy-addr';
+import { addressKey } from '#common/client-address.ts';
 import { Authentication } from '#common/identity/authentication.ts';
 import { createLog, type Log } from '#common/log.ts';
 import { Metrics } from '#common/metrics.ts';
@@ -20,6 +21,7 @@ import type { Lookup } from './nodes/addresses.ts';
 import { Nodes } from './nodes/nodes.ts';
 import { Origins } from './origin.ts';
 import { Readiness } from './readiness.ts';
+import { Starts } from './starts.ts';
 
 export interface Gateway extends AsyncDisposable {
   /** `http://host:port`. */
@@ -58,9 +60,18 @@ export async function startGateway(
   const isService = (headers: IncomingHttpHeaders) =>
     isServiceSecret(headers[SERVICE_CREDENTIAL], serviceSecret);
   const requests = new InFlight(limits.requestsPerAddress);
-  const callers = { authentication, origins, requests, isService, metrics, limits, log };
+  const { startsPerSecond: perSecond, startBurst: burst, startsPerTurn: perTurn } = limits;
+  const starts = parts.use(new Starts({ perSecond, burst: Math.max(burst, perSecond), perTurn }));
+  const callers = { authentication, origins, requests, starts, isService, metrics, limits, log };
   const app = createGatewayApp({ ...config, ...callers, proxies, readiness });
-  const http1 = await openHttp1Room(app, limits);
+  const http1 = await openHttp1Room(
+    app,
+    ({ headers, socket }, start) => {
+      if (isService(headers)) setImmediate(() => start.isGone() || start.begin());
+      else starts.add(addressKey(origins.of(headers, socket.remoteAddress ?? '').address), start);
+    },
+    limits,
+  );
   parts.defer(() => http1.stop());
   const http2 = createHttp2Room({ ...callers, nodes, bridge: bridgeTo(http1.enter, limits) });
   const rooms = {

@@ -37,9 +37,10 @@ const DEFINITIONS = [ChatServiceService, ConversationsServiceService, SessionSer
   (service): MethodDefinition[] => Object.values(service),
 );
 const METHODS = new Set(DEFINITIONS.map(({ path }) => path));
-const UNARY = new Set(
-  DEFINITIONS.filter((method) => !method.requestStream && !method.responseStream).map(({ path }) => path),
-);
+const UNARY = new Set([
+  ...DEFINITIONS.filter((method) => !method.requestStream && !method.responseStream).map(({ path }) => path),
+  '/grpc.health.v1.Health/Check',
+]);
 const PAGES = new Set<string>([
   ConversationsServiceService.listConversations.path,
   ConversationsServiceService.listEntries.path,

@@ -83,6 +83,25 @@ describe('a client that writes its own frames', () => {
     }
   });
 
+  it('is refused with headers that are not ASCII, or many bytes of them, before a messenger sees them', async () => {
+    using connection = await RawConnection.open(world.url);
+    const before = calls;
+    for (const [id, header] of [
+      [1, ['chatterbox-device', 'caf\xe9']],
+      [3, ['chatterbox-more', 'x'.repeat(9_000)]],
+    ] as const) {
+      connection.write(headersFrame(id, [...callHeaders(world.token()), header]), emptyMessage(id));
+      await connection.first(({ stream, flags }) => stream === id && (flags & FLAG.endStream) !== 0);
+    }
+    assert.equal(calls, before);
+    connection.write(
+      headersFrame(5, [...callHeaders(world.token()), ['x-mine', 'caf\xe9']]),
+      emptyMessage(5),
+    );
+    await connection.first(({ stream, flags }) => stream === 5 && (flags & FLAG.endStream) !== 0);
+    assert.equal(calls, before + 1, 'what is not passed on does not matter');
+  });
+
   it('and cancels 1,500 calls at once loses its connection, and nobody else theirs', async () => {
     const innocent = world.chat().SendMessagesGRPC(withToken(world.token()));
     innocent.on('error', () => {});

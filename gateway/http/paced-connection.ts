@@ -16,6 +16,7 @@ export class PacedConnection extends Duplex {
   readonly #requests: Exchange[] = [];
   #received: Buffer = Buffer.alloc(0);
   #isWanted = false;
+  #isLast = false;
 
   constructor(socket: Socket, client: Client) {
     // One piece is parsed before the next is read.
@@ -37,6 +38,9 @@ export class PacedConnection extends Duplex {
   /** Begins the answer to a request in its turn. */
   answer(request: IncomingMessage, response: ServerResponse, begin: () => void): void {
     this.#requests.push({ request, begin });
+    // Node loses what follows it in the same piece: nothing may follow.
+    if (request.headers.upgrade !== undefined) this.#isLast = true;
+    if (this.#isLast) response.setHeader('connection', 'close');
     response.once('close', () => {
       this.#requests.shift();
       if (this.destroyed) return;
@@ -61,8 +65,8 @@ export class PacedConnection extends Duplex {
 
   override _read(): void {
     this.#isWanted = true;
-    // Not now: the piece before may not have been parsed yet.
-    queueMicrotask(() => this.#feed());
+    // Not now: the piece before may not have been parsed yet, and others have their turn.
+    setImmediate(() => this.#feed());
   }
 
   override _write(chunk: Buffer, encoding: BufferEncoding, done: (error?: Error | null) => void): void {
@@ -108,6 +112,7 @@ export class PacedConnection extends Duplex {
 
   #mayFeed(): boolean {
     const [first, second] = this.#requests;
+    if (this.#isLast) return first !== undefined && !first.request.complete;
     return first === undefined || (second === undefined && !first.request.complete);
   }
 

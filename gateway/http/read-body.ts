@@ -2,6 +2,7 @@ import type { Request, Response } from 'express';
 import { ServiceError } from '#common/errors.ts';
 import { JoinedBytes } from '../joined-bytes.ts';
 import type { Limits } from '../limits.ts';
+import { SmallChunks } from '../small-chunks.ts';
 
 /**
  * Reads the whole body before anything behind the gateway is asked. Undefined when the client has gone.
@@ -16,11 +17,17 @@ export async function readBody(
   if (Number(request.headers['content-length'] ?? 0) > bodyBytes)
     throw refused(response, 'PAYLOAD_TOO_LARGE');
   const body = new JoinedBytes();
+  const smallChunks = new SmallChunks();
   const read = Promise.withResolvers<Buffer | undefined>();
-  const late = setTimeout(() => read.reject(refused(response, 'REQUEST_TIMEOUT')), bodyMs);
+  const refuse = (reason: 'PAYLOAD_TOO_LARGE' | 'REQUEST_TIMEOUT') => {
+    request.off('data', onData);
+    read.reject(refused(response, reason));
+  };
+  const late = setTimeout(() => refuse('REQUEST_TIMEOUT'), bodyMs);
   const onData = (chunk: Buffer) => {
-    if (body.size + chunk.length <= bodyBytes) body.add(chunk);
-    else read.reject(refused(response, 'PAYLOAD_TOO_LARGE'));
+    if (smallChunks.isTooMany(chunk.length)) refuse('PAYLOAD_TOO_LARGE');
+    else if (body.size + chunk.length <= bodyBytes) body.add(chunk);
+    else refuse('PAYLOAD_TOO_LARGE');
   };
   const onEnd = () => read.resolve(body.take());
   const onClose = () => read.resolve(undefined);

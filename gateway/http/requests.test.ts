@@ -48,6 +48,19 @@ describe('an HTTP request through the gateway', () => {
     assert.equal(response.headers.get('access-control-allow-origin'), 'https://app.example.org');
   });
 
+  it('reads nothing after a request that asks for an upgrade, and closes', async () => {
+    const upgrade = 'GET /home HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n';
+    const inside = 'GET /fallback HTTP/1.1\r\nhost: x\r\n\r\n';
+    const post = `POST /auth/login HTTP/1.1\r\nhost: x\r\ncontent-length: ${inside.length}\r\n\r\n${inside}`;
+    const answer = await raw(world, `${upgrade}${post}`);
+    assert.match(answer, /^HTTP\/1.1 200[\s\S]*connection: close[\s\S]*home page$/i);
+  });
+
+  it('refuses a body in chunks of one byte', async () => {
+    const head = 'POST /auth/login HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n';
+    assert.match(await raw(world, `${head}${'1\r\n{\r\n'.repeat(40_000)}`), /^HTTP\/1.1 413/);
+  });
+
   it('refuses a WebSocket upgrade with a problem', async () => {
     const upgrade = 'GET /auth HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n';
     assert.match(await raw(world, upgrade), /^HTTP\/1.1 426[\s\S]*UPGRADE_REFUSED/);

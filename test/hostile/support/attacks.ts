@@ -41,6 +41,7 @@ export interface Attack {
 
 const LIST_ENTRIES = '/chatterbox.v1.ConversationsService/ListEntries';
 const REFLECTION = '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo';
+const WATCH = '/grpc.health.v1.Health/Watch';
 const LOGIN_HEAD = 'POST /auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n';
 
 /** What strangers did to the system, and what is known to hurt its parts. Each says what it may cost. */
@@ -125,6 +126,31 @@ export const ATTACKS: Record<string, Attack> = {
       const sockets = new Sockets(url);
       const all = await Promise.all(Array.from({ length: 20 }, () => sockets.raw()));
       for (const socket of all) socket.pause().write('GET /home HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(500));
+      return sockets;
+    },
+  },
+  '2,500 pipelined requests on each of 20 connections': {
+    mostMb: 12,
+    mostStreams: 0,
+    mostAnswers: 50_000,
+    async begin({ url }) {
+      const sockets = new Sockets(url);
+      const all = await Promise.all(Array.from({ length: 20 }, () => sockets.raw()));
+      for (const socket of all) socket.write('GET / HTTP/1.1\r\nhost:\r\n\r\n'.repeat(2_500));
+      return sockets;
+    },
+  },
+  '250 calls without a token on each of 40 connections': {
+    mostMb: 40,
+    mostStreams: 10_000,
+    mostAnswers: 0,
+    async begin({ url }) {
+      const sockets = new Sockets(url);
+      const large = ['x-large', 'x'.repeat(3_000)] as [string, string];
+      for (let i = 0; i < 40; i++)
+        (await sockets.http2()).write(
+          ...streams(250).map((id) => headersFrame(id, [...callOf(WATCH), large])),
+        );
       return sockets;
     },
   },
