@@ -100,8 +100,10 @@ export class Guest {
     this.#watchChunks(stream);
     const isGone = () => stream.destroyed || stream.closed;
     const begin = () => this.#begin(stream, headers, raw);
-    if (this.#knowsService(headers)) setImmediate(() => isGone() || begin());
-    else this.#shared.starts.add(this.#keyOf(headers), { isGone, begin });
+    if (this.#knowsService(headers)) return void setImmediate(() => isGone() || begin());
+    const [{ starts }, key] = [this.#shared, this.#keyOf(headers)];
+    if (starts.hasRoom(key)) starts.add(key, { isGone, begin });
+    else stream.close(constants.NGHTTP2_REFUSED_STREAM);
   }
 
   /** Whether this connection is a service's, as its first call shows. */

@@ -33,10 +33,14 @@ export const LIMITS = {
   /** How long a client may take to fetch the answer to a request or a unary call. */
   answerMs: 30_000,
   streamsPerConnection: 256,
-  /** New requests and calls of one address: above this rate they wait, and in a turn of the event loop few begin. */
+  /**
+   * New requests and calls of one address: above this rate they wait, and in a turn of the event loop few
+   * begin.
+   */
   startsPerSecond: 1_000,
-  startBurst: 1_000,
   startsPerTurn: 16,
+  /** Streams that wait for that; above it they are refused, and may be tried again. */
+  waitingStarts: 1_000,
   /** Streams that a client resets: above this Node ends the connection. */
   resetsPerSecond: 33,
   resetBurst: 600,

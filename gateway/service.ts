@@ -60,8 +60,8 @@ export async function startGateway(
   const isService = (headers: IncomingHttpHeaders) =>
     isServiceSecret(headers[SERVICE_CREDENTIAL], serviceSecret);
   const requests = new InFlight(limits.requestsPerAddress);
-  const { startsPerSecond: perSecond, startBurst: burst, startsPerTurn: perTurn } = limits;
-  const starts = parts.use(new Starts({ perSecond, burst: Math.max(burst, perSecond), perTurn }));
+  const { startsPerSecond: perSecond, startsPerTurn: perTurn, waitingStarts: maxWaiting } = limits;
+  const starts = parts.use(new Starts({ perSecond, burst: perSecond, perTurn, maxWaiting }));
   const callers = { authentication, origins, requests, starts, isService, metrics, limits, log };
   const app = createGatewayApp({ ...config, ...callers, proxies, readiness });
   const http1 = await openHttp1Room(

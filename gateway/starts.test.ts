@@ -3,7 +3,7 @@ import { describe, it } from 'mocha';
 import { Starts } from './starts.ts';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
-const RATES = { perSecond: 1_000, burst: 10, perTurn: 3 };
+const RATES = { perSecond: 1_000, burst: 10, perTurn: 3, maxWaiting: 4 };
 
 describe('new requests and streams', () => {
   /** What has begun, in its order. */
@@ -54,6 +54,15 @@ describe('new requests and streams', () => {
     assert.equal(begun[11], 'a10');
     clock.now = 1_000;
     while (begun.length < 13) await new Promise((resolve) => setTimeout(resolve, 1));
+    starts[Symbol.dispose]();
+  });
+
+  it('have room for so many that wait, for each address', async () => {
+    const { starts, add } = open();
+    for (let n = 0; n < 4; n++) add('a', n);
+    assert.deepEqual([starts.hasRoom('a'), starts.hasRoom('b')], [false, true]);
+    await turn();
+    assert.equal(starts.hasRoom('a'), true);
     starts[Symbol.dispose]();
   });
 

@@ -9,12 +9,15 @@ interface Rates {
   burst: number;
   /** How many of one address begin in one turn of the event loop. */
   perTurn: number;
+  /** How many of one address may wait, where `hasRoom` is asked. */
+  maxWaiting: number;
 }
 
 /**
- * When the work of new requests and streams begins: an event-loop turn after they came, so that a stream which was reset
- * by then costs nothing. Each turn begins a few of each address, within its rate (a token bucket); the others wait in
- * their order. What waits is bounded by the connections: by their streams, and by one request of HTTP/1.1 each.
+ * When the work of new requests and streams begins: an event-loop turn after they came, so that a stream
+ * which was reset by then costs nothing. Each turn begins a few of each address, within its rate (a token
+ * bucket); the others wait in their order. What waits is bounded by the connections: by their streams, and by
+ * one request of HTTP/1.1 each. /
  */
 export class Starts implements Disposable {
   readonly #rates: Rates;
@@ -35,6 +38,11 @@ export class Starts implements Disposable {
   /** How many addresses are remembered: those that have begun something within some seconds. */
   get addresses(): number {
     return this.#queues.size;
+  }
+
+  /** Whether few enough of an address wait for one more. */
+  hasRoom(address: string): boolean {
+    return (this.#queues.get(address)?.waiting.size ?? 0) < this.#rates.maxWaiting;
   }
 
   /** Calls `begin` in its turn, unless `isGone` says then that nothing waits for it any more. */

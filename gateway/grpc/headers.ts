@@ -8,7 +8,10 @@ import { isHopByHop } from '../header-rules.ts';
  */
 const CHANGING = ['x-request-id', 'grpc-timeout'];
 
-/** What of a call's headers means something to a messenger, or to what traces calls; all else is left out, and not kept. */
+/**
+ * What of a call's headers means something to a messenger, or to what traces calls; all else is left out, and
+ * not kept.
+ */
 const PASSED =
   /^(?::.*|grpc-.*|chatterbox-(?!service$).*|content-type|authorization|user-agent|trace(?:parent|state)|b3|x-b3-.*)$/;
 

@@ -29,7 +29,10 @@ describe('while one attacks, the others get all their answers, and what it costs
     stub.close();
     await innocent.round();
   });
-  after(() => system[Symbol.asyncDispose]());
+  after(async () => {
+    await innocent.close();
+    await system[Symbol.asyncDispose]();
+  });
 
   const measured = async () => ({
     bytes: await system.bytes(),
@@ -41,11 +44,15 @@ describe('while one attacks, the others get all their answers, and what it costs
     calls: await system.metric('chatterbox_grpc_calls_open'),
   });
 
-  for (const [name, { begin, mostMb, mostStreams, mostAnswers, isCut }] of Object.entries(ATTACKS)) {
+  for (const [name, { begin, mostMb, mostStreams, mostAnswers, isCut, mostCallsLeft = 0 }] of Object.entries(
+    ATTACKS,
+  )) {
     it(name, async () => {
       const [before, openBefore] = [await measured(), await open()];
-      await using attack = await begin(target);
-      for (let i = 0; i < ROUNDS; i++) await innocent.round();
+      const beginning = begin(target);
+      await innocent.round();
+      await using attack = await beginning;
+      for (let i = 1; i < ROUNDS; i++) await innocent.round();
       const { bytes, streams, answers } = await measured();
       const mb = (bytes - before.bytes) / 1e6;
       assert.ok(mb < mostMb, `${mb.toFixed(1)} MB are held`);
@@ -55,7 +62,7 @@ describe('while one attacks, the others get all their answers, and what it costs
       assert.ok(answered <= mostAnswers, `${answered} requests were answered`);
 
       await eventually(async () => {
-        assert.ok((await open()).calls <= openBefore.calls, 'its calls are ended');
+        assert.ok((await open()).calls <= openBefore.calls + mostCallsLeft, 'its calls are ended');
         if (isCut) assert.equal(attack.open, 0, 'its connections are closed');
       });
       await attack[Symbol.asyncDispose]();

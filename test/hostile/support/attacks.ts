@@ -35,6 +35,8 @@ export interface Attack {
   mostAnswers: number;
   /** The server ends its connections by itself. */
   isCut?: true;
+  /** Calls that may stay open as long as it goes on; default: none. */
+  mostCallsLeft?: number;
   /** Fulfils when it is under way; the result ends it. */
   begin(target: Target): Promise<Sockets>;
 }
@@ -144,6 +146,7 @@ export const ATTACKS: Record<string, Attack> = {
     mostMb: 40,
     mostStreams: 10_000,
     mostAnswers: 0,
+    mostCallsLeft: 32,
     async begin({ url }) {
       const sockets = new Sockets(url);
       const large = ['x-large', 'x'.repeat(3_000)] as [string, string];

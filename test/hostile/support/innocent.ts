@@ -2,24 +2,36 @@ import assert from 'node:assert/strict';
 import { Agent, request } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { text } from 'node:stream/consumers';
-import { chatStub, unary } from '../../outside/grpc.ts';
+import { Chat, chatStub, unary } from '../../outside/grpc.ts';
 import { type Account, passwordOf, register } from '../../outside/http.ts';
 
 const PATIENCE_MS = 30_000;
 
-/** A client that uses every way in, each over a new connection, and waits at most 30 s for an answer. */
+/**
+ * A client that uses every way in, each over a new connection, beside a stream that stays open, and waits at
+ * most 30 s for an answer.
+ */
 export class Innocent {
   readonly #url: string;
   readonly #account: Account;
+  /** Open for as long as the client is, and told of each message. */
+  readonly #stream: Chat;
   #count = 0;
 
   private constructor(url: string, account: Account) {
     this.#url = url;
     this.#account = account;
+    this.#stream = new Chat(chatStub(url), { token: account.token, metadata: { 'chatterbox-sync': '1' } });
   }
 
   static async register(url: string, name: string): Promise<Innocent> {
-    return new Innocent(url, await register(url, name));
+    const innocent = new Innocent(url, await register(url, name));
+    await innocent.#stream.opened();
+    return innocent;
+  }
+
+  close(): Promise<unknown> {
+    return this.#stream.cut();
   }
 
   /** Everything once. @throws Error for what is not answered, or not as it should be. */
@@ -37,6 +49,7 @@ export class Innocent {
     const message = { friend: username, message: 'hello', client_id: `${++this.#count}` };
     const { seq } = await unary(stub, 'SendMessage', message, { token });
     assert.equal(Number(seq), this.#count);
+    assert.equal((await this.#stream.next()).seq, seq, 'the message reaches the open stream');
     stub.close();
   }
 
