@@ -54,7 +54,7 @@ describe('a password that nobody should choose', () => {
     [
       'repeats one character',
       'must not be one character repeated',
-      ['aaaaaaaa', 'aAaAaAaA', '🦉'.repeat(20), 'é'.repeat(8)],
+      ['aaaaaaaa', 'aAaAaAaA', '🦉'.repeat(20), 'é'.repeat(8), 'a\u200b'.repeat(4), 'aａ'.repeat(4)],
     ],
     [
       'is blank',
@@ -69,7 +69,12 @@ describe('a password that nobody should choose', () => {
     [
       'is the name of the service',
       'must not be the name of the service',
-      ['ChatterBox', 'chatterbox2026!', '#chatter-box'],
+      ['ChatterBox', 'chatterbox2026!', '#chatter-box', 'chatterbox chatterbox', 'cһatterbox'],
+    ],
+    [
+      'is one of the commonest',
+      'is one of the commonest; choose another',
+      ['１２３４５６７８', 'pass\u200bword'],
     ],
   ] as const)
     for (const password of passwords)

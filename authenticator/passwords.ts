@@ -2,6 +2,7 @@ import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { dictionary } from '@zxcvbn-ts/language-common';
 import { invalidField } from '#common/errors.ts';
+import { isSystemName } from '#common/text/reserved-names.ts';
 import { isBlank } from '#common/text/visible.ts';
 import { type HashCaller, HashQueue } from './hash-queue.ts';
 
@@ -23,13 +24,19 @@ export function acceptablePassword(raw: string, username: string, field: string)
   const length = [...password].length;
   if (length < 8 || length > 256) throw invalidField(field, 'must have 8 to 256 characters');
   if (/\p{Cc}/u.test(password)) throw invalidField(field, 'must not have control characters');
-  const lower = password.toLowerCase();
-  if (isBlank(lower)) throw invalidField(field, 'must not be blanks only');
-  if (new Set(lower).size === 1) throw invalidField(field, 'must not be one character repeated');
-  if (lower.replace(/\P{L}/gu, '') === SERVICE_NAME)
+  // As a person sees it who is to guess it.
+  const seen = password
+    .normalize('NFKC')
+    .replace(/\p{Default_Ignorable_Code_Point}/gu, '')
+    .toLowerCase();
+  if (isBlank(seen)) throw invalidField(field, 'must not be blanks only');
+  if (new Set(seen).size === 1 || new Set(password.toLowerCase()).size === 1)
+    throw invalidField(field, 'must not be one character repeated');
+  const letters = seen.replace(/\P{L}/gu, '').replaceAll(SERVICE_NAME, '');
+  if ((letters === '' && seen.includes(SERVICE_NAME)) || isSystemName(seen))
     throw invalidField(field, 'must not be the name of the service');
-  if (lower === username) throw invalidField(field, 'must not be the username');
-  if (COMMON.has(lower)) throw invalidField(field, 'is one of the commonest; choose another');
+  if (seen === username) throw invalidField(field, 'must not be the username');
+  if (COMMON.has(seen)) throw invalidField(field, 'is one of the commonest; choose another');
   return password;
 }
 

@@ -43,6 +43,16 @@ describe('a name of the system', () => {
     '[admin]',
     'ad.min',
     'chatter_box',
+    'ϲhatterbox',
+    'ᴀᴅᴍɪɴ',
+    '🅰dmin',
+    '🆂🆄🅿🅿🅾🆁🆃',
+    'ádmin',
+    'a\u0336d\u0336m\u0336i\u0336n\u0336',
+    'Chatterbox Support',
+    'Support Team',
+    'admin 1',
+    'Administrators',
   ])
     it(`is seen in ${JSON.stringify(name)}`, () => assert.ok(isSystemName(name)));
 
@@ -55,6 +65,9 @@ describe('a name of the system', () => {
     'Helpful',
     'Systema',
     'Supporter',
+    'Root Beer',
+    'Help Ukraine',
+    'System of a Down',
     'Адмирал',
     'Seif',
     'Null',
@@ -66,7 +79,7 @@ describe('a name of the system', () => {
 });
 
 describe('a reserved username', () => {
-  for (const name of ['admin', 'adm1n', 'ad.min', 'me', 'null', 'search'])
+  for (const name of ['admin', 'adm1n', 'ad.min', 'admin_1', 'support-team', 'me', 'null', 'search'])
     it(`is ${name}`, () => assert.ok(isReservedUsername(name)));
 
   for (const name of ['ada', 'seif', 'm.e', 'searcher'])

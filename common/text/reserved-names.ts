@@ -4,6 +4,7 @@ import { LOOKALIKES } from './unicode-tables.ts';
 const SYSTEM = [
   'admin',
   'administrator',
+  'administrators',
   'anonymous',
   'chatterbox',
   'everyone',
@@ -30,27 +31,50 @@ const WORDS = [
   'undefined',
 ];
 
+/** Words that make a name of the system no other one. */
+const COMPANIONS = ['team', 'staff', 'official', 'service', 'the'];
+
+/** Letters that UTS 39 leaves alone because they look like capitals that are small, or stand in a box. */
+const SMALL_CAPITALS = 'ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡxʏᴢ';
+const FIRST_IN_BOXES = [0x1f150, 0x1f170];
+const ALPHABET = 'abcdefghijklmnopqrstuvwxyz';
+
 const PROTOTYPES = new Map(
   Object.entries(LOOKALIKES).flatMap(([prototype, characters]) =>
     [...characters].map((character) => [character, prototype] as const),
   ),
 );
 
+for (const [i, letter] of [...ALPHABET].entries()) {
+  PROTOTYPES.set([...SMALL_CAPITALS][i] ?? letter, letter);
+  for (const first of FIRST_IN_BOXES) PROTOTYPES.set(String.fromCodePoint(first + i), letter);
+}
+// NFKC makes another letter of a lunate sigma.
+for (const sigma of 'ϲϹ') PROTOTYPES.set(sigma, 'c');
+
 const RESERVED = new Set(SYSTEM.map(likeness));
+const RESERVED_COMPANIONS = new Set(COMPANIONS.map(likeness));
 const RESERVED_WORDS = new Set(WORDS);
 
 /**
- * Whether a name cannot be told from one of the system, by the skeletons of UTS 39, also with blanks,
- * punctuation and symbols around and between its letters.
+ * Whether a name cannot be told from one of the system, by the skeletons of UTS 39: also with blanks,
+ * punctuation and symbols around and between its letters, with marks on them, and with numbers or words like
+ * "team" beside it.
  */
 export function isSystemName(name: string): boolean {
-  const plain = name.replace(/[^\p{L}\p{N}\p{M}]/gu, '');
-  const candidates = [
-    likeness(name.trim()),
-    likeness(plain),
-    likeness(name).replace(/[^\p{L}\p{N}\p{M}]/gu, ''),
-  ];
-  return candidates.some((candidate) => RESERVED.has(candidate));
+  const plain = name.replace(/[^\p{L}\p{N}\p{M}\p{So}]/gu, '');
+  const looks = [name, plain].flatMap((text) => [likeness(text), likeness(text.normalize('NFKC'))]);
+  if (looks.some((look) => RESERVED.has(look) || RESERVED.has(look.replace(/[^\p{L}\p{N}]/gu, ''))))
+    return true;
+  const words = (name.match(/[\p{L}\p{N}\p{M}\p{So}]+/gu) ?? []).map((word) =>
+    likeness(word.normalize('NFKC')),
+  );
+  const isSystem = (word: string) => RESERVED.has(word);
+  return words.some(isSystem) && words.every((word) => isSystem(word) || isCompanion(word));
+}
+
+function isCompanion(word: string): boolean {
+  return /^[\p{N}lo]+$/u.test(word) || RESERVED_COMPANIONS.has(word);
 }
 
 /**
@@ -67,13 +91,19 @@ export function isReservedUsername(username: string): boolean {
  * an i is one too.
  */
 function likeness(name: string): string {
-  return skeleton(skeleton(name.normalize('NFKC')).toLowerCase()).replaceAll('i', 'l');
+  return skeleton(skeleton(name).toLowerCase()).replaceAll('i', 'l');
 }
 
-/** As far as it can be ASCII letters: other prototypes occur in no reserved name. */
+/**
+ * As far as it can be ASCII letters: other prototypes occur in no reserved name. Marks that look like no
+ * letter go.
+ */
 function skeleton(text: string): string {
   return Array.from(
-    text.normalize('NFD').replace(/\p{Default_Ignorable_Code_Point}/gu, ''),
-    (character) => PROTOTYPES.get(character) ?? character,
+    text
+      .normalize('NFD')
+      .replace(/\p{Default_Ignorable_Code_Point}/gu, '')
+      .trim(),
+    (character) => PROTOTYPES.get(character) ?? (/\p{M}/u.test(character) ? '' : character),
   ).join('');
 }
