@@ -22,7 +22,7 @@ const RETRY_AFTER_MS = 2_000;
  * Runs hashes a few at a time. Callers whose address knows the account are one class, strangers the other.
  * The classes are served by turns, within a class the addresses by turns, and the hashes of an address in
  * order. A hash that finds no room displaces the newest of a larger share: at a full address that of the
- * account with the most, else that of the address with the most. /
+ * account with the most, else that of the address with the most.
  */
 export class HashQueue {
   readonly #limits: QueueLimits;

@@ -2,7 +2,7 @@ import ipaddr from 'ipaddr.js';
 
 /**
  * An IP address in its one spelling, by which equal addresses compare equal: lower case, the shortest form,
- * without a zone, and an IPv4-mapped IPv6 address as that IPv4 address. Undefined for what is no address. /
+ * without a zone, and an IPv4-mapped IPv6 address as that IPv4 address. Undefined for what is no address.
  */
 export function canonicalAddress(text: string): string | undefined {
   // As most come. Node itself writes IPv4 addresses without leading zeros.
@@ -16,7 +16,7 @@ export function canonicalAddress(text: string): string | undefined {
 /**
  * What limits and throttles count a caller by: an IPv4 address, or the /64 network of an IPv6 address,
  * because one host has all addresses of its network. What is no address counts as itself, cut to 64
- * characters. /
+ * characters.
  */
 export function addressKey(text: string): string {
   const address = canonicalAddress(text);

@@ -109,7 +109,7 @@ export async function openFrontDoor(
 
 /**
  * Calls `tell` once with what the connection speaks, or with undefined when it has ended before. With `named`
- * a PROXY header comes first, whose address that is told; it says whether the connection may stay. /
+ * a PROXY header comes first, whose address that is told; it says whether the connection may stay.
  */
 function decide(
   socket: Socket,

@@ -213,8 +213,8 @@ export class Guest {
   }
 
   /**
-   * Waits until fewer than `pagesPerUser` pages of this user are in progress, at most `answerMs`. @throws
-   * ServiceError RATE_LIMITED when too many wait.
+   * Waits until fewer than `pagesPerUser` pages of this user are in progress, at most `answerMs`.
+   * @throws ServiceError RATE_LIMITED when too many wait.
    */
   #inTurn(
     stream: ServerHttp2Stream,
@@ -256,7 +256,7 @@ export class Guest {
 
   /**
    * Sees what comes before it is read, and where it is not: small chunks cost most while they wait. They end
-   * the connection, or, where it is that of many clients, the stream. /
+   * the connection, or, where it is that of many clients, the stream.
    */
   #watchChunks(stream: ServerHttp2Stream): void {
     const smallChunks = this.#client.isProxy ? new SmallChunks() : this.#smallChunks;

@@ -18,7 +18,7 @@ export interface Origin {
 /**
  * Who is really calling. What the proxies in front of us say of it is believed when the connection comes from
  * one of `trusted` (addresses and networks): `X-Forwarded-For`, or, without that, `Forwarded` (RFC 7239). A
- * proxy that writes only the second has to take away the first, which is the client's own invention then. /
+ * proxy that writes only the second has to take away the first, which is the client's own invention then.
  */
 export class Origins {
   readonly #isTrusted: (address: string, hop: number) => boolean;

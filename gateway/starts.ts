@@ -17,7 +17,7 @@ interface Rates {
  * When the work of new requests and streams begins: an event-loop turn after they came, so that a stream
  * which was reset by then costs nothing. Each turn begins a few of each address, within its rate (a token
  * bucket); the others wait in their order. What waits is bounded by the connections: by their streams, and by
- * one request of HTTP/1.1 each. /
+ * one request of HTTP/1.1 each.
  */
 export class Starts implements Disposable {
   readonly #rates: Rates;

@@ -20,7 +20,8 @@ export class Turns<Key> {
 
   /**
    * Calls `begin` when it is the turn of this one: now where there is room. The result is to be called once
-   * it has ended, or does not want its turn any more. @throws ServiceError RATE_LIMITED when too many wait.
+   * it has ended, or does not want its turn any more.
+   * @throws ServiceError RATE_LIMITED when too many wait.
    */
   take(key: Key, begin: () => void): () => void {
     const queue = this.#queues.get(key) ?? { running: 0, waiting: new Set() };

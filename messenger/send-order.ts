@@ -11,7 +11,7 @@ const MOST_CONVERSATIONS = 1_000;
  * Keeps the sends of one stream in their order after a refusal, where the client counts its attempts (see
  * SessionRequest.attempt): once one is refused for now, those of its attempt and lower ones that came after
  * it are refused too, until a higher attempt begins. A first contact too many may be refused for long, and
- * holds back its own conversation alone. Sends of attempt 0 stand for themselves. /
+ * holds back its own conversation alone. Sends of attempt 0 stand for themselves.
  */
 export class SendOrder {
   readonly #conversationOf: (request: SendRequest) => string;

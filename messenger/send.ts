@@ -84,7 +84,7 @@ export class Sender {
    * @throws ServiceError INVALID_REQUEST with every field that is wrong; NOT_PERMITTED for another `user`;
    * NOT_FOUND for a recipient without an account and for somebody else's conversation; RATE_LIMITED for a
    * first contact too many; UNAVAILABLE when the store or the directory is needed and silent. A promise only
-   * where a conversation is not known yet: the promises of a message cost more than its checks. /
+   * where a conversation is not known yet: the promises of a message cost more than its checks.
    */
   admit(sender: string, request: SendRequest): Draft | Promise<Draft> {
     const members = recipients(sender, request);
@@ -138,7 +138,7 @@ export class Sender {
   /**
    * A conversation that has begun lets both members write. A first contact counts against the sender's
    * budget, also where there is no such recipient, so that nobody finds out names this way. Then the
-   * directory is asked. /
+   * directory is asked.
    */
   async #requireContact(sender: string, recipient: string, conversation: string): Promise<void> {
     const { store, directory, firstContacts } = this.#options;

@@ -39,7 +39,7 @@ export class UserRate {
 
   /**
    * Takes what was done already, `cost` in units, whether it is there or not; returns for how many ms nothing
-   * more should be taken from this user, at most the time that a burst takes. /
+   * more should be taken from this user, at most the time that a burst takes.
    */
   charge(user: string, cost: number): number {
     const bucket = this.#filled(user);

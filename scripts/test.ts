@@ -6,7 +6,7 @@ import Mocha from 'mocha';
 /**
  * `npm test`: every suite, or those whose paths are given; with `--faults` those that kill and pause the real
  * engines; with `--hostile` those that attack the system. Ends with one plain line of counts. A suite that
- * leaves something open, so that the process does not end by itself, fails. /
+ * leaves something open, so that the process does not end by itself, fails.
  */
 const EVERYTHING = '{common,gateway,authenticator,userinfo,messenger,scripts,test,bench}/**/*.test.ts';
 const FAULTS = 'test/faults/**/*.faults.ts';

@@ -21,7 +21,7 @@ const PAUSE_MS = 10;
 /**
  * People who send messages, ask over a kept connection and over new ones, one call after the other, before
  * and during an attack that the other side begins when it is asked to wait. Every answer counts, however late
- * it is. /
+ * it is.
  */
 export async function runBesideAttack(params: BesideAttackParams, phases: Phases): Promise<LoadResult> {
   const { url, people, warmUpSeconds, seconds } = params;

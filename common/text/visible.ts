@@ -51,7 +51,7 @@ export function normalText(raw: string): string {
 /**
  * What is wrong with a text that people see, in the user's words; undefined when nothing is. It is judged as
  * NFKC: what is compatible with a refused character is refused. Tabs and ends of lines are refused too: a
- * text of several lines is judged by `linesProblem`. /
+ * text of several lines is judged by `linesProblem`.
  */
 export function textProblem(text: string): string | undefined {
   const judged = text.replace(EMOJI, EMOJI_STAND_IN).normalize('NFKC');

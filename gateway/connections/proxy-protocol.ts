@@ -23,7 +23,7 @@ const TCP_OVER_IPV6 = 0x21;
  * Reads the header of the PROXY protocol, version 2
  * (https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt, section 2.2), at the beginning of a
  * connection. Undefined while there is not enough of it; 'wrong' where these bytes do not begin one, or one
- * that we do not take. /
+ * that we do not take.
  */
 export function readProxyHeader(bytes: Buffer): ProxyHeader | 'wrong' | undefined {
   const compared = Math.min(bytes.length, SIGNATURE.length);

@@ -7,7 +7,7 @@ import type { Client } from '../front-door.ts';
  * An HTTP/1.1 connection that is answered one request at a time (RFC 9112, section 9.3.2, lets a client send
  * several without waiting). Node parses and begins all of them that arrive together. This one hands the
  * parser a piece that ends with a request's headers, and the next piece once that request is answered, or
- * needs the rest of its body; what follows stays in the socket. /
+ * needs the rest of its body; what follows stays in the socket.
  */
 export class PacedConnection extends Duplex {
   readonly client: Client;
