@@ -105,15 +105,25 @@ function answerWhatIsNoRequest(server: Server): void {
   });
   // An expectation that we do not know may be ignored (RFC 9110, section 10.1.1).
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
-  server.on('connect', (_request, connection) => endWith(connection, new ServiceError('METHOD_NOT_ALLOWED')));
+  server.on('connect', (_request, connection) =>
+    onceAnswered(connection, () => endWith(connection, new ServiceError('METHOD_NOT_ALLOWED'))),
+  );
   server.on('clientError', (cause: NodeJS.ErrnoException, connection) => {
-    const isAnswering = answers.get(connection)?.headersSent === true;
-    if (isAnswering || !connection.writable || cause.code === 'ECONNRESET') return connection.destroy();
-    if (cause.code === 'ERR_HTTP_REQUEST_TIMEOUT')
-      return endWith(connection, new ServiceError('REQUEST_TIMEOUT', { cause }));
-    const [detail, status] = CLIENT_ERRORS[cause.code ?? ''] ?? ['The request cannot be read.', 400];
-    endWith(connection, new ServiceError('INVALID_REQUEST', { detail, cause }), status);
+    onceAnswered(connection, () => {
+      const isAnswering = answers.get(connection)?.headersSent === true;
+      if (isAnswering || !connection.writable || cause.code === 'ECONNRESET') return connection.destroy();
+      if (cause.code === 'ERR_HTTP_REQUEST_TIMEOUT')
+        return endWith(connection, new ServiceError('REQUEST_TIMEOUT', { cause }));
+      const [detail, status] = CLIENT_ERRORS[cause.code ?? ''] ?? ['The request cannot be read.', 400];
+      endWith(connection, new ServiceError('INVALID_REQUEST', { detail, cause }), status);
+    });
   });
+}
+
+/** What follows a request that is being answered does not overtake its answer. */
+function onceAnswered(connection: Duplex, then: () => void): void {
+  if (connection instanceof PacedConnection) connection.onceAnswered(then);
+  else then();
 }
 
 const CLIENT_ERRORS: Record<string, [detail: string, status: number]> = {

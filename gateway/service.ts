@@ -76,7 +76,12 @@ export async function startGateway(
   const http2 = createHttp2Room({ ...callers, nodes, bridge: bridgeTo(http1.enter, limits) });
   const rooms = {
     http1: (socket: Socket, client: Client) => http1.enter(new PacedConnection(socket, client)),
-    http2: http2.enter,
+    // A connection costs more than a stream: it is begun in the turn of its address as well.
+    http2(socket: Socket, client: Client) {
+      const start = { isGone: () => socket.destroyed, begin: () => http2.enter(socket, client) };
+      if (client.isProxy) start.begin();
+      else starts.add(addressKey(client.address), start);
+    },
   };
   if (!config.isProduction && !isLoopback(config.host)) log.warn({ host: config.host }, OPEN_TO_OTHERS);
   const opened = await openFrontDoor(config, rooms, limits);

@@ -28,6 +28,7 @@ import { Repair } from './repair.ts';
 import { Sender } from './send.ts';
 import { FIRST_CONTACTS } from './send-order.ts';
 import { inTurns } from './turns.ts';
+import { UnfinishedOpenings } from './unfinished-openings.ts';
 import { UserRate } from './user-rate.ts';
 import { type WatchedClocks, watchClocks } from './watched-clocks.ts';
 
@@ -121,7 +122,7 @@ export async function startMessenger(
     addServices(grpc) {
       addChatService(grpc, streams);
       addConversationsService(grpc, { store, readMarks, rate, reads, log });
-      addSessionService(grpc, { ...streams, readMarks });
+      addSessionService(grpc, { ...streams, readMarks, unfinished: new UnfinishedOpenings() });
       addCommitFeedService(grpc, { feed, liveCalls, log });
     },
   });

@@ -44,10 +44,19 @@ export class PacedConnection extends Duplex {
     response.once('close', () => {
       this.#requests.shift();
       if (this.destroyed) return;
+      // Once all who hear of the end of the answer have.
+      queueMicrotask(() => this.emit('answered'));
       this.#requests[0]?.begin();
       this.#feed();
     });
     if (this.#requests.length === 1) begin();
+  }
+
+  /** Calls `then` once what has come whole is answered: now where nothing is being answered. */
+  onceAnswered(then: () => void): void {
+    const [first] = this.#requests;
+    if (first === undefined || !first.request.complete) then();
+    else this.once('answered', () => this.onceAnswered(then));
   }
 
   setTimeout(ms: number, listener?: () => void): this {

@@ -48,6 +48,16 @@ describe('an HTTP request through the gateway', () => {
     assert.equal(response.headers.get('access-control-allow-origin'), 'https://app.example.org');
   });
 
+  it('answers what came before something that is no request, and then that', async () => {
+    for (const [second, code] of [
+      ['nonsense\r\n\r\n', 400],
+      ['CONNECT a:1 HTTP/1.1\r\nhost: x\r\n\r\n', 405],
+    ] as const) {
+      const answer = await raw(world, `GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n${second}`);
+      assert.match(answer, new RegExp(`^HTTP/1.1 (?:200|503)[\\s\\S]*HTTP/1.1 ${code}`));
+    }
+  });
+
   it('reads nothing after a request that asks for an upgrade, and closes', async () => {
     const upgrade = 'GET /home HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n';
     const inside = 'GET /fallback HTTP/1.1\r\nhost: x\r\n\r\n';

@@ -23,6 +23,7 @@ import { entrySeq, wholeNumber } from '../seqs.ts';
 import { StateReader, type StateSink } from '../state-reader.ts';
 import { type StreamAnswers, StreamSends } from '../stream-sends.ts';
 import type { Arrivals } from '../turns.ts';
+import type { UnfinishedOpenings } from '../unfinished-openings.ts';
 import type { UserRate } from '../user-rate.ts';
 import { callerOf } from './callers.ts';
 import { decodedByUs } from './decoding.ts';
@@ -38,6 +39,7 @@ export interface SessionOptions {
   rate: UserRate;
   /** Of streams opened. */
   openings: UserRate;
+  unfinished: UnfinishedOpenings;
   hub: Hub;
   liveCalls: LiveCalls;
   store: Arrivals;
@@ -110,6 +112,7 @@ class Session implements Listener, Sink, StateSink, StreamAnswers, Acknowledging
   #arriving: AbortController | undefined;
   #late: NodeJS.Timeout | undefined;
   #leave = () => {};
+  #leaveUnfinished: (() => void) | undefined;
   /** Both readers are still to tell of what was there at the opening. What is said then: */
   #untold = 2;
   #revision = 0;
@@ -169,8 +172,14 @@ class Session implements Listener, Sink, StateSink, StreamAnswers, Acknowledging
     this.#frames.next().notice(error);
   }
 
+  #complete(): void {
+    this.#leaveUnfinished?.();
+    this.#leaveUnfinished = undefined;
+  }
+
   close(): void {
     clearTimeout(this.#late);
+    this.#complete();
     this.#leave();
     this.#arriving?.abort();
     this.#reader.close();
@@ -263,7 +272,11 @@ class Session implements Listener, Sink, StateSink, StreamAnswers, Acknowledging
 
   #open(opening: SessionOpening, frame: SessionRequest): Promise<void> | undefined {
     const asked = opening.take(frame);
-    if (asked === undefined) return undefined;
+    if (asked === undefined) {
+      this.#leaveUnfinished ??= this.#options.unfinished.enter(this.user);
+      return undefined;
+    }
+    this.#complete();
     clearTimeout(this.#late);
     this.#opening = undefined;
     this.#late = undefined;

@@ -141,6 +141,26 @@ describe('the budgets of a user in the messenger', () => {
       await read(ada, 'CountUnread');
     });
 
+    it('refuse a session too many that is being opened in several frames, until another one is open', async () => {
+      const ada = await someone();
+      const begin = (device: number) => {
+        steady += 1_000;
+        const opening = { open: { device: `d${device}` }, more_positions: true };
+        return new Session(sessionStub(system.url), ada, opening);
+      };
+      const sessions = Array.from({ length: 9 }, (_, i) => begin(i));
+      const ends = sessions.map(async (session, i) => ({ i, code: (await session.ended).code }));
+      const { i: refused, code } = await Promise.race(ends);
+      assert.equal(code, status.RESOURCE_EXHAUSTED);
+      const [first, ...others] = sessions.toSpliced(refused, 1);
+      first?.write({});
+      await first?.caughtUp();
+      const next = begin(9);
+      next.write({});
+      await next.caughtUp();
+      for (const session of [first, next, ...others]) await session?.cut();
+    });
+
     it('refuse a stream too many, of whatever kind, and leave those that are open alone', async () => {
       const [ada, bob] = [await someone(), await someone()];
       const open = (device: string) => new Session(sessionStub(system.url), ada, { open: { device } });
