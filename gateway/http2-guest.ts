@@ -174,20 +174,21 @@ export class Guest {
     };
     try {
       if (service === undefined) throw new ServiceError('UNIMPLEMENTED');
+      // Until then nothing of its messages is read: flow control holds them at the client.
+      const caller = service.isTokenless ? undefined : await authentication.identify(authorization);
+      if (stream.destroyed) return;
       // What is not passed on is not kept for as long as the call takes.
       const kept = callHeaders(headers, limits.callHeaderBytes);
       const call = { stream, headers: kept, path, isUnary: isUnary(path), requestId };
       const go = () => {
         if (!stream.destroyed) pass = this.#pass(call);
       };
-      if (service.isTokenless) {
+      if (caller === undefined) {
         if (!this.#isService)
           this.#boundTokenless(stream, path, () => stream.close(constants.NGHTTP2_CANCEL));
         return go();
       }
-      // Until then nothing of its messages is read: flow control holds them at the client.
-      const { username } = await authentication.identify(authorization);
-      if (stream.destroyed) return;
+      const { username } = caller;
       if (!call.isUnary && !this.#isService) stream.once('close', streams.enter(username));
       if (isPage(path)) this.#inTurn(stream, username, go, refuse);
       else go();
