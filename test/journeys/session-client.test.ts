@@ -324,7 +324,7 @@ describe('the example client of a server that is restored from a backup', () => 
 
 describe('what the example client does after the end of a session', () => {
   const ours = { reason: 'SOME_REASON', retryMs: 0 };
-  const none = { reason: '', retryMs: 0 };
+  const none = { reason: '', limit: '', retryMs: 0 };
   const rows: [code: keyof typeof status, afterOurs: string, afterOthers: string][] = [
     ['OK', 'again', 'again'],
     ['CANCELLED', 'again', 'again'],
@@ -355,7 +355,7 @@ describe('what the example client does after the end of a session', () => {
   it('waits for as long as the server says, to the nanosecond, and not for what nobody can read', () => {
     assert.equal(toMs({ seconds: 1n, nanos: 250_000_000 }), 1_250);
     const end = toGrpcStatus(new ServiceError('OVERLOADED', { retryAfterMs: 1_250 }));
-    assert.deepEqual(detailsOfEnd(end), { reason: 'OVERLOADED', retryMs: 1_250 });
+    assert.deepEqual(detailsOfEnd(end), { reason: 'OVERLOADED', limit: '', retryMs: 1_250 });
     const metadata = new Metadata();
     assert.deepEqual(detailsOfEnd({ metadata }), none);
     metadata.set('grpc-status-details-bin', Buffer.from([0xff, 0xff]));
