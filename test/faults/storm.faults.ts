@@ -5,7 +5,7 @@ import { mariadb } from '../../scripts/engines/mariadb.ts';
 import { nats } from '../../scripts/engines/nats.ts';
 import type { Processes } from '../../scripts/processes.ts';
 import { startCluster } from '../outside/cluster.ts';
-import { register } from '../outside/http.ts';
+import { registerAll } from '../outside/http.ts';
 import { isGone, needs } from './world/engines.ts';
 import { type Counts, Pair } from './world/pair.ts';
 
@@ -35,7 +35,7 @@ describe(`a storm of ${SECONDS} seconds on two messengers, one of which is kille
 
   it('loses nothing, reorders nothing, leaves no gap, and says nothing twice', async () => {
     const names = Array.from({ length: 2 * PAIRS }, (_, i) => `person${i}`);
-    const people = await Promise.all(names.map((name) => register(system.url, name)));
+    const people = await registerAll(system.url, names);
     const couples = Array.from({ length: PAIRS }, (_, i) => people.slice(2 * i, 2 * i + 2));
     pairs = await Promise.all(
       couples.flatMap(([one, other]) => (one && other ? [Pair.start(system.url, [one, other])] : [])),

@@ -41,6 +41,16 @@ export async function register(url: string, username: string): Promise<Account> 
   );
 }
 
+/** A few at a time: of one address some passwords wait to be hashed, and further ones are refused. */
+export async function registerAll(url: string, usernames: readonly string[]): Promise<Account[]> {
+  const accounts: Account[] = [];
+  for (let i = 0; i < usernames.length; i += 8) {
+    const some = usernames.slice(i, i + 8).map((username) => register(url, username));
+    accounts.push(...(await Promise.all(some)));
+  }
+  return accounts;
+}
+
 export async function login(url: string, username: string): Promise<Account> {
   return account(
     await call(url, 'POST', '/auth/login', { json: { username, password: passwordOf(username) } }),

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Account, register } from '../../outside/http.ts';
+import { type Account, registerAll } from '../../outside/http.ts';
 import { AcknowledgingReader } from './acknowledging-reader.ts';
 import { openChat, openSession } from './device-streams.ts';
 import { Senders } from './senders.ts';
@@ -44,7 +44,7 @@ export class AcknowledgingSoak implements AsyncDisposable {
   /** Registers everybody at `url` and opens the devices; then the writers begin. */
   static async start(url: string, nodes: readonly string[]): Promise<AcknowledgingSoak> {
     const names = Array.from({ length: WRITERS + READERS }, (_, i) => `person${i}`);
-    const people = await Promise.all(names.map((name) => register(url, name)));
+    const people = await registerAll(url, names);
     const readers = people.slice(WRITERS);
     const soak = new AcknowledgingSoak(nodes);
     const devices = readers.map((reader, i) => soak.#openDevices(reader, i % 4 !== 0));
