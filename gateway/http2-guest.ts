@@ -7,6 +7,7 @@ import {
 import { status as GrpcCode } from '@grpc/grpc-js';
 import { addressKey } from '#common/client-address.ts';
 import { ServiceError, toServiceError } from '#common/errors.ts';
+import type { InFlight } from '#common/in-flight.ts';
 import type { Client } from './front-door.ts';
 import { callHeaders, valuesOf } from './grpc/headers.ts';
 import { Pass, type PassedCall } from './grpc/pass.ts';
@@ -16,7 +17,6 @@ import { Upstream } from './grpc/upstream.ts';
 import { requestIdOf } from './header-rules.ts';
 import { answerProblem } from './http/bridge.ts';
 import type { Http2RoomOptions } from './http2-room.ts';
-import type { InFlight } from './in-flight.ts';
 import { SmallChunks } from './small-chunks.ts';
 import { Turns } from './turns.ts';
 

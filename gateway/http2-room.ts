@@ -1,12 +1,12 @@
 import { createServer, type IncomingHttpHeaders } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Authentication } from '#common/identity/authentication.ts';
+import { InFlight } from '#common/in-flight.ts';
 import type { Log } from '#common/log.ts';
 import type { Client } from './front-door.ts';
 import type { Bridge } from './http/bridge.ts';
 import { Guest } from './http2-guest.ts';
-import { InFlight } from './in-flight.ts';
-import type { Limits } from './limits.ts';
+import { type Limits, TOO_MANY_OF_ADDRESS } from './limits.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import type { Nodes } from './nodes/nodes.ts';
 import type { Origins } from './origin.ts';
@@ -41,8 +41,8 @@ export function createHttp2Room(options: Http2RoomOptions): Http2Room {
   const guests = new Set<Guest>();
   const shared = {
     ...options,
-    calls: new InFlight(limits.callsPerAddress),
-    tokenless: new InFlight(limits.tokenlessPerAddress),
+    calls: new InFlight(limits.callsPerAddress, TOO_MANY_OF_ADDRESS),
+    tokenless: new InFlight(limits.tokenlessPerAddress, TOO_MANY_OF_ADDRESS),
     streams: new InFlight(limits.streamsPerUser, 'Too many streams of this user are open.'),
     pages: new Turns<string>(limits.pagesPerUser, limits.waitingPagesPerUser),
   };

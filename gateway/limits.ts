@@ -86,3 +86,6 @@ export const LIMITS = {
 };
 
 export type Limits = typeof LIMITS;
+
+/** What one too many of an address is told. */
+export const TOO_MANY_OF_ADDRESS = 'Too many requests from this address are in flight.';

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import proxyAddr from 'proxy-addr';
 import { addressKey } from '#common/client-address.ts';
 import { Authentication } from '#common/identity/authentication.ts';
+import { InFlight } from '#common/in-flight.ts';
 import { createLog, type Log } from '#common/log.ts';
 import { Metrics } from '#common/metrics.ts';
 import { isServiceSecret, SERVICE_CREDENTIAL } from '#common/service-secret.ts';
@@ -14,8 +15,7 @@ import { PacedConnection } from './http/paced-connection.ts';
 import { createProxies } from './http/proxies.ts';
 import { openHttp1Room } from './http1-room.ts';
 import { createHttp2Room } from './http2-room.ts';
-import { InFlight } from './in-flight.ts';
-import { LIMITS, type Limits } from './limits.ts';
+import { LIMITS, type Limits, TOO_MANY_OF_ADDRESS } from './limits.ts';
 import { gatewayMetrics } from './metrics.ts';
 import type { Lookup } from './nodes/addresses.ts';
 import { Nodes } from './nodes/nodes.ts';
@@ -59,7 +59,7 @@ export async function startGateway(
   const origins = new Origins(trustedProxies, log);
   const isService = (headers: IncomingHttpHeaders) =>
     isServiceSecret(headers[SERVICE_CREDENTIAL], serviceSecret);
-  const requests = new InFlight(limits.requestsPerAddress);
+  const requests = new InFlight(limits.requestsPerAddress, TOO_MANY_OF_ADDRESS);
   const { startsPerSecond: perSecond, startsPerTurn: perTurn, waitingStarts: maxWaiting } = limits;
   const starts = parts.use(new Starts({ perSecond, burst: perSecond, perTurn, maxWaiting }));
   const callers = { authentication, origins, requests, starts, isService, metrics, limits, log };

@@ -2,6 +2,7 @@ import type { Bus } from '#common/bus/bus.ts';
 import { openBus } from '#common/bus/open.ts';
 import type { ErrorOptions } from '#common/errors.ts';
 import { Authentication } from '#common/identity/authentication.ts';
+import { InFlight } from '#common/in-flight.ts';
 import { disposeAll } from '#common/lifecycle.ts';
 import { createLog, type Log } from '#common/log.ts';
 import { Metrics } from '#common/metrics.ts';
@@ -28,7 +29,6 @@ import { Repair } from './repair.ts';
 import { Sender } from './send.ts';
 import { FIRST_CONTACTS } from './send-order.ts';
 import { inTurns } from './turns.ts';
-import { UnfinishedOpenings } from './unfinished-openings.ts';
 import { UserRate } from './user-rate.ts';
 import { type WatchedClocks, watchClocks } from './watched-clocks.ts';
 
@@ -64,6 +64,10 @@ export interface MessengerOverrides {
 const ARRIVALS_AT_ONCE = 2;
 
 /** A client can tell this refusal from that of the send rate: other messages may go on. */
+/** Openings of a user in further frames, which a device needs only where it has thousands of conversations. */
+const MOST_UNFINISHED = 8;
+const TOO_MANY_UNFINISHED = 'Too many streams of this user are being opened in several frames.';
+
 const TOO_MANY_CONTACTS: ErrorOptions = {
   detail: 'Too many first messages to new people; write to further ones later.',
   metadata: { limit: FIRST_CONTACTS },
@@ -115,6 +119,7 @@ export async function startMessenger(
   const { maxDevices } = config;
   const core = { sender, rate, hub, liveCalls, store: inTurns(store, ARRIVALS_AT_ONCE), cursors };
   const streams = { ...core, openings, maxDevices, onWindowFull, ...clocks, log };
+  const unfinished = new InFlight(MOST_UNFINISHED, TOO_MANY_UNFINISHED);
 
   const server = await startGrpcServer({
     ...config,
@@ -122,7 +127,7 @@ export async function startMessenger(
     addServices(grpc) {
       addChatService(grpc, streams);
       addConversationsService(grpc, { store, readMarks, rate, reads, log });
-      addSessionService(grpc, { ...streams, readMarks, unfinished: new UnfinishedOpenings() });
+      addSessionService(grpc, { ...streams, readMarks, unfinished });
       addCommitFeedService(grpc, { feed, liveCalls, log });
     },
   });

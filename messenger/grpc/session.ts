@@ -1,5 +1,6 @@
 import { Metadata, type Server, type ServerDuplexStream } from '@grpc/grpc-js';
 import { invalidField, ServiceError, toServiceError } from '#common/errors.ts';
+import type { InFlight } from '#common/in-flight.ts';
 import type { Log } from '#common/log.ts';
 import {
   type SessionRequest,
@@ -23,7 +24,6 @@ import { entrySeq, wholeNumber } from '../seqs.ts';
 import { StateReader, type StateSink } from '../state-reader.ts';
 import { type StreamAnswers, StreamSends } from '../stream-sends.ts';
 import type { Arrivals } from '../turns.ts';
-import type { UnfinishedOpenings } from '../unfinished-openings.ts';
 import type { UserRate } from '../user-rate.ts';
 import { callerOf } from './callers.ts';
 import { decodedByUs } from './decoding.ts';
@@ -39,7 +39,8 @@ export interface SessionOptions {
   rate: UserRate;
   /** Of streams opened. */
   openings: UserRate;
-  unfinished: UnfinishedOpenings;
+  /** Openings that go on in further frames, by user: each keeps what it was told until it is complete. */
+  unfinished: InFlight;
   hub: Hub;
   liveCalls: LiveCalls;
   store: Arrivals;

@@ -1,4 +1,4 @@
-import { ServiceError } from '#common/errors.ts';
+import { ServiceError } from './errors.ts';
 
 /** When one that was refused may come again. */
 const RETRY_MS = 1_000;
@@ -6,22 +6,20 @@ const RETRY_MS = 1_000;
 /** How many are in flight for each key, and no more than `limit`. */
 export class InFlight {
   readonly #limit: number;
-  readonly #detail: string;
+  readonly #refusal: string;
   readonly #counts = new Map<string, number>();
 
-  /** `detail`: what one that is refused is told. */
-  constructor(limit: number, detail = TOO_MANY) {
+  /** `refusal`: what one too many is told. */
+  constructor(limit: number, refusal: string) {
     this.#limit = limit;
-    this.#detail = detail;
+    this.#refusal = refusal;
   }
 
-  /**
-   * Counts one until the result is called, once. @throws ServiceError RATE_LIMITED when there are too many.
-   */
+  /** Counts one until the result is called, once. @throws ServiceError RATE_LIMITED when there are too many. */
   enter(key: string): () => void {
     const count = this.#counts.get(key) ?? 0;
     if (count >= this.#limit)
-      throw new ServiceError('RATE_LIMITED', { detail: this.#detail, retryAfterMs: RETRY_MS });
+      throw new ServiceError('RATE_LIMITED', { detail: this.#refusal, retryAfterMs: RETRY_MS });
     this.#counts.set(key, count + 1);
     return () => {
       const left = (this.#counts.get(key) ?? 1) - 1;
@@ -30,5 +28,3 @@ export class InFlight {
     };
   }
 }
-
-const TOO_MANY = 'Too many requests from this address are in flight.';
