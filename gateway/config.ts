@@ -22,7 +22,7 @@ export interface GatewayConfig {
   /** The same of proxies that begin each connection with a PROXY header, version 2. */
   proxyProtocol: string[];
   /** What one address may take, see limits.ts. */
-  perAddress: Partial<PerAddress>;
+  perAddress: PerAddress;
   issuer: string;
   audience: string;
   serviceSecret: string;

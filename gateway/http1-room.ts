@@ -15,6 +15,7 @@ import { ServiceError } from '#common/errors.ts';
 import { bareProblem } from './http/bare-problem.ts';
 import { PacedConnection } from './http/paced-connection.ts';
 import type { Limits } from './limits.ts';
+import type { Start } from './starts.ts';
 
 export interface Http1Room {
   /** A client's connection, or one inside this process that carries one request. */
@@ -79,7 +80,7 @@ function inTurn(app: RequestListener, begins: Begins): RequestListener {
 }
 
 /** Begins the answer to a request in the turn of its address. */
-export type Begins = (request: IncomingMessage, start: { begin(): void; isGone(): boolean }) => void;
+export type Begins = (request: IncomingMessage, start: Start) => void;
 
 /**
  * Node checks header and request time-outs only in a server that listens, and then of every connection. So this one listens,

@@ -99,10 +99,11 @@ export class Guest {
     stream.on('error', () => {});
     this.#watchChunks(stream);
     const isGone = () => stream.destroyed || stream.closed;
-    const begin = () => this.#begin(stream, headers, raw);
-    if (this.#knowsService(headers)) return void setImmediate(() => isGone() || begin());
-    const [{ starts }, key] = [this.#shared, this.#keyOf(headers)];
-    if (starts.hasRoom(key)) starts.add(key, { isGone, begin });
+    const { starts } = this.#shared;
+    const key = this.#knowsService(headers) ? undefined : this.#keyOf(headers);
+    const begin = () => this.#begin({ stream, headers, raw, key });
+    if (key === undefined) starts.addExempt({ isGone, begin });
+    else if (starts.hasRoom(key)) starts.add(key, { isGone, begin });
     else stream.close(constants.NGHTTP2_REFUSED_STREAM);
   }
 
@@ -115,26 +116,21 @@ export class Guest {
     return this.#isService;
   }
 
-  #begin(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: readonly string[]): void {
-    this.#shared.metrics.streamBegan();
+  #begin(opened: OpenedStream): void {
+    const { stream, headers, key } = opened;
+    const { calls, requests, metrics, limits } = this.#shared;
+    metrics.streamBegan();
     const isGrpc = /^application\/grpc(?:$|[+;])/i.test(headers['content-type'] ?? '');
     try {
-      this.#countByAddress(stream, headers, isGrpc);
-      if (isGrpc) void this.#passGrpc(stream, headers, raw);
-      else this.#bridge(stream, headers, raw);
+      if (key !== undefined) stream.once('close', (isGrpc ? calls : requests).enter(key));
+      if (isGrpc) void this.#passGrpc(opened);
+      else this.#bridge(opened);
     } catch (thrown) {
       const error = toServiceError(thrown);
-      if (isGrpc)
-        answerWith(stream, errorTrailers(error), requestIdOf(headers), this.#shared.limits.lingerMs);
-      else answerProblem(stream, error, requestIdOf(headers), this.#shared.limits.lingerMs);
+      const requestId = requestIdOf(headers);
+      if (isGrpc) answerWith(stream, errorTrailers(error), requestId, limits.lingerMs);
+      else answerProblem(stream, error, requestId, limits.lingerMs);
     }
-  }
-
-  /** @throws ServiceError RATE_LIMITED when the address has too many calls, or requests, in flight. */
-  #countByAddress(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, isGrpc: boolean): void {
-    if (this.#isService) return;
-    const { calls, requests } = this.#shared;
-    stream.once('close', (isGrpc ? calls : requests).enter(this.#keyOf(headers)));
   }
 
   /** What the limits count a call by: nearly always the same on a connection. */
@@ -145,17 +141,13 @@ export class Guest {
   }
 
   /** @throws ServiceError RATE_LIMITED when too many wait. */
-  #bridge(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: readonly string[]): void {
+  #bridge({ stream, headers, raw, key }: OpenedStream): void {
     const go = () => this.#shared.bridge(stream, headers, raw, this.#client);
-    if (this.#isService) go();
-    else stream.once('close', this.#bridged.take(this.#counted.key, go));
+    if (key === undefined) go();
+    else stream.once('close', this.#bridged.take(key, go));
   }
 
-  async #passGrpc(
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    raw: readonly string[],
-  ): Promise<void> {
+  async #passGrpc({ stream, headers, raw, key }: OpenedStream): Promise<void> {
     const path = headers[':path'] ?? '';
     const requestId = requestIdOf(headers);
     const { metrics, authentication, streams, limits, log } = this.#shared;
@@ -184,12 +176,11 @@ export class Guest {
         if (!stream.destroyed) pass = this.#pass(call);
       };
       if (caller === undefined) {
-        if (!this.#isService)
-          this.#boundTokenless(stream, path, () => stream.close(constants.NGHTTP2_CANCEL));
+        if (key !== undefined) this.#boundTokenless(stream, path, key);
         return go();
       }
       const { username } = caller;
-      if (!call.isUnary && !this.#isService) stream.once('close', streams.enter(username));
+      if (!call.isUnary && key !== undefined) stream.once('close', streams.enter(username));
       if (isPage(path)) this.#inTurn(stream, username, go, refuse);
       else go();
     } catch (thrown) {
@@ -198,9 +189,10 @@ export class Guest {
   }
 
   /** @throws ServiceError RATE_LIMITED when the address has too many of them. */
-  #boundTokenless(stream: ServerHttp2Stream, path: string, end: () => void): void {
+  #boundTokenless(stream: ServerHttp2Stream, path: string, key: string): void {
     const { tokenless, limits } = this.#shared;
-    stream.once('close', tokenless.enter(this.#counted.key));
+    stream.once('close', tokenless.enter(key));
+    const end = () => stream.close(constants.NGHTTP2_CANCEL);
     let bytes = 0;
     stream.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
@@ -283,4 +275,13 @@ export class Guest {
     this.#silent = setTimeout(() => this.#session.destroy(), pingTimeoutMs);
     this.#session.ping(() => clearTimeout(this.#silent));
   }
+}
+
+/** A stream that a client has opened. */
+interface OpenedStream {
+  stream: ServerHttp2Stream;
+  headers: IncomingHttpHeaders;
+  raw: readonly string[];
+  /** What the limits count it by; undefined for a service's. */
+  key: string | undefined;
 }

@@ -67,7 +67,7 @@ export async function startGateway(
   const http1 = await openHttp1Room(
     app,
     ({ headers, socket }, start) => {
-      if (isService(headers)) setImmediate(() => start.isGone() || start.begin());
+      if (isService(headers)) starts.addExempt(start);
       else starts.add(addressKey(origins.of(headers, socket.remoteAddress ?? '').address), start);
     },
     limits,

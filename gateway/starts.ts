@@ -56,6 +56,11 @@ export class Starts implements Disposable {
     this.#sweep ??= setTimeout(() => this.#forget(), SWEEP_MS).unref();
   }
 
+  /** Calls `begin` a turn later as well, whatever the rate: a service's. */
+  addExempt({ begin, isGone }: Start): void {
+    setImmediate(() => isGone() || begin());
+  }
+
   #turn(): void {
     this.#immediate = undefined;
     clearTimeout(this.#timer);
@@ -110,7 +115,8 @@ export class Starts implements Disposable {
   }
 }
 
-interface Start {
+/** What is to begin, and whether nothing waits for it any more. */
+export interface Start {
   begin(): void;
   isGone(): boolean;
 }

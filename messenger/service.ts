@@ -63,11 +63,11 @@ export interface MessengerOverrides {
  */
 const ARRIVALS_AT_ONCE = 2;
 
-/** A client can tell this refusal from that of the send rate: other messages may go on. */
 /** Openings of a user in further frames, which a device needs only where it has thousands of conversations. */
 const MOST_UNFINISHED = 8;
 const TOO_MANY_UNFINISHED = 'Too many streams of this user are being opened in several frames.';
 
+/** A client can tell this refusal from that of the send rate: other messages may go on. */
 const TOO_MANY_CONTACTS: ErrorOptions = {
   detail: 'Too many first messages to new people; write to further ones later.',
   metadata: { limit: FIRST_CONTACTS },

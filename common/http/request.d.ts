@@ -9,8 +9,8 @@ declare global {
     interface Locals {
       /** Set by `identified`. */
       identity: Identity;
-      /** Set by the gateway: the request carries the service credential. */
-      isService?: boolean;
+      /** Set by the gateway: what limits count the caller by; undefined for a service. */
+      countedBy?: string;
     }
   }
 }

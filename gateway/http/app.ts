@@ -66,9 +66,12 @@ function countByAddress({ origins, isService, requests, limits }: GatewayAppOpti
     const { headers, socket } = request;
     const origin = origins.of(headers, socket.remoteAddress ?? '');
     const client = clientOf(request);
-    response.locals.isService = isService(headers);
-    if (response.locals.isService) client?.isService();
-    else if (client !== undefined) response.once('close', requests.enter(addressKey(origin.address)));
+    if (isService(headers)) client?.isService();
+    else {
+      const key = addressKey(origin.address);
+      response.locals.countedBy = key;
+      if (client !== undefined) response.once('close', requests.enter(key));
+    }
     setForwarding(headers, origin, request.id);
     // An answer that is not fetched ends with its connection.
     const late = setTimeout(() => response.destroy(), limits.answerMs + limits.bodyMs);
@@ -88,17 +91,14 @@ function clientOf({ socket }: Request): Client | undefined {
   return socket instanceof PacedConnection ? socket.client : undefined;
 }
 
-const refuseOddRequests: RequestHandler = (request, response, next) => {
+const refuseOddRequests: RequestHandler = (request, _response, next) => {
   const { headersDistinct, httpVersion } = request;
   if (httpVersion !== '1.1' && httpVersion !== '1.0')
     throw new ServiceError('INVALID_REQUEST', { detail: NOT_SPOKEN });
   if ((headersDistinct.host?.length ?? 0) > 1)
     throw new ServiceError('INVALID_REQUEST', { detail: TWO_HOSTS });
   requirePlainTarget(request.url);
-  if (/websocket/i.test(request.headers.upgrade ?? '')) {
-    response.set('connection', 'close');
-    throw new ServiceError('UPGRADE_REFUSED');
-  }
+  if (/websocket/i.test(request.headers.upgrade ?? '')) throw new ServiceError('UPGRADE_REFUSED');
   next();
 };
 
@@ -118,7 +118,8 @@ function forward({ authentication, proxies, limits }: GatewayAppOptions): Reques
     const body = await readBody(request, response, limits);
     if (body === undefined) return;
     const go = () => proxies.to[route.to](request, body, response, next);
-    if (response.locals.isService) return go();
-    response.once('close', forwarded.take(addressKey(String(request.headers['x-forwarded-for'])), go));
+    const { countedBy: key } = response.locals;
+    if (key === undefined) go();
+    else response.once('close', forwarded.take(key, go));
   };
 }
