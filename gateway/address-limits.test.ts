@@ -2,12 +2,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { RequestListener } from 'node:http';
 import { connect as connectHttp2, constants } from 'node:http2';
-import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { setTimeout as delay } from 'node:timers/promises';
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { describe, it } from 'mocha';
 import { Metrics } from '#common/metrics.ts';
+import { eventually } from '../test/outside/eventually.ts';
 import {
   dataFrame,
   encode,
@@ -18,6 +17,7 @@ import {
   requestOf,
   SETTING,
 } from '../test/outside/raw-frames.ts';
+import { connectFrom, firstAnswer } from '../test/outside/sockets.ts';
 import { raw } from './fixtures/http.ts';
 import { reasonOf } from './fixtures/raw-call.ts';
 import { SECRET, startWorld, type World } from './fixtures/world.ts';
@@ -25,39 +25,29 @@ import { SECRET, startWorld, type World } from './fixtures/world.ts';
 const GET = 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n';
 const UNFINISHED = 'POST /auth/login HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{';
 
-function from(world: World, localAddress: string): Socket {
-  const { port } = new URL(world.url);
-  return connect({ host: '127.0.0.1', port: Number(port), localAddress }).on('error', () => {});
-}
-
-/** The head of the first answer; undefined when the connection is closed instead. */
-async function answer(socket: Socket, request: string): Promise<string | undefined> {
-  socket.write(request);
-  const closed = new Promise<undefined>((resolve) => socket.once('close', () => resolve(undefined)));
-  return Promise.race([once(socket, 'data').then(([chunk]) => String(chunk)), closed]);
-}
+const from = (world: World, localAddress: string) => connectFrom(world.url, localAddress);
 
 describe('what one address may take', () => {
   it('is so many connections, and another address has its own', async () => {
     await using world = await startWorld({}, { limits: { connectionsPerAddress: 2 } });
     const own = [from(world, '127.0.0.2'), from(world, '127.0.0.2')];
-    for (const socket of own) assert.match((await answer(socket, GET)) ?? '', /200 OK/);
-    assert.equal(await answer(from(world, '127.0.0.2'), GET), undefined);
-    assert.match((await answer(from(world, '127.0.0.3'), GET)) ?? '', /200 OK/);
+    for (const socket of own) assert.match((await firstAnswer(socket, GET)) ?? '', /200 OK/);
+    assert.equal(await firstAnswer(from(world, '127.0.0.2'), GET), undefined);
+    assert.match((await firstAnswer(from(world, '127.0.0.3'), GET)) ?? '', /200 OK/);
   });
 
   it('does not hold what carries the service credential in its first request or call', async () => {
     await using world = await startWorld({}, { limits: { connectionsPerAddress: 2 } });
     for (let i = 0; i < 3; i++) {
       const service = GET.replace('\r\n\r\n', `\r\nchatterbox-service: ${SECRET}\r\n\r\n`);
-      assert.match((await answer(from(world, '127.0.0.2'), service)) ?? '', /200 OK/);
+      assert.match((await firstAnswer(from(world, '127.0.0.2'), service)) ?? '', /200 OK/);
       const session = connectHttp2(world.url, { createConnection: () => from(world, '127.0.0.2') });
       const call = session.request({ ':path': '/healthz', 'chatterbox-service': SECRET });
       assert.match(await text(call), /ok/);
     }
     const wrong = GET.replace('\r\n\r\n', `\r\nchatterbox-service: ${SECRET}!\r\n\r\n`);
-    for (let i = 0; i < 2; i++) assert.ok(await answer(from(world, '127.0.0.2'), wrong));
-    assert.equal(await answer(from(world, '127.0.0.2'), wrong), undefined);
+    for (let i = 0; i < 2; i++) assert.ok(await firstAnswer(from(world, '127.0.0.2'), wrong));
+    assert.equal(await firstAnswer(from(world, '127.0.0.2'), wrong), undefined);
   });
 
   it('is so many requests in flight, over HTTP/1.1 and HTTP/2 together', async () => {
@@ -69,7 +59,7 @@ describe('what one address may take', () => {
     second.on('error', () => {}).write('{');
     // In flight once they have come.
     for (;;) {
-      const head = await answer(from(world, '127.0.0.2'), GET);
+      const head = await firstAnswer(from(world, '127.0.0.2'), GET);
       if (head?.startsWith('HTTP/1.1 429')) {
         assert.match(head, /retry-after: 1\r\n[\s\S]*RATE_LIMITED/i);
         break;
@@ -77,10 +67,10 @@ describe('what one address may take', () => {
     }
     const refused = session.request({ ':path': '/healthz' });
     assert.equal((await once(refused, 'response'))[0][':status'], 429);
-    assert.match((await answer(from(world, '127.0.0.3'), GET)) ?? '', /200 OK/);
+    assert.match((await firstAnswer(from(world, '127.0.0.3'), GET)) ?? '', /200 OK/);
     first.destroy();
     session.destroy();
-    while (!/200 OK/.test((await answer(from(world, '127.0.0.2'), GET)) ?? ''));
+    while (!/200 OK/.test((await firstAnswer(from(world, '127.0.0.2'), GET)) ?? ''));
   });
 });
 
@@ -157,7 +147,10 @@ describe('streams that are held open', () => {
       'RATE_LIMITED',
     );
     watch.close(constants.NGHTTP2_CANCEL);
-    await until(async () => !('grpc-status' in (await once(hold(world, path).end(), 'response'))[0]));
+    await eventually(async () => {
+      const [head] = await once(hold(world, path).end(), 'response');
+      assert.ok(!('grpc-status' in head));
+    });
   });
 
   it('are few for a user, whatever the address', async () => {
@@ -229,17 +222,13 @@ describe('an answer that is not fetched', () => {
     await once(socket, 'connect');
     socket.write('GET /auth HTTP/1.1\r\nhost: x\r\n\r\n');
     // It has come, and is cut though nothing is read.
-    await until(async () => (await connectionsIn(metrics)) > others);
-    await until(async () => (await connectionsIn(metrics)) === others);
+    await eventually(async () => assert.ok((await connectionsIn(metrics)) > others));
+    await eventually(async () => assert.equal(await connectionsIn(metrics), others));
     assert.ok((await text(socket)).length < LARGE);
   });
 });
 
 const LARGE = 20_000_000;
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await delay(5);
-}
 
 async function connectionsIn(metrics: Metrics): Promise<number> {
   return Number(/^chatterbox_connections\{?.*\}? (\d+)$/m.exec(await metrics.text())?.[1]);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { eventually } from '../test/outside/eventually.ts';
 import { Starts } from './starts.ts';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -47,13 +48,13 @@ describe('new requests and streams', () => {
     await turn();
     assert.equal(begun.length, 10);
     add('b', 0);
-    while (begun.length < 11) await turn();
+    await eventually(async () => assert.equal(begun.length, 11));
     assert.equal(begun[10], 'b0');
     clock.now = 1;
-    while (begun.length < 12) await new Promise((resolve) => setTimeout(resolve, 1));
+    await eventually(async () => assert.equal(begun.length, 12));
     assert.equal(begun[11], 'a10');
     clock.now = 1_000;
-    while (begun.length < 13) await new Promise((resolve) => setTimeout(resolve, 1));
+    await eventually(async () => assert.equal(begun.length, 13));
     starts[Symbol.dispose]();
   });
 

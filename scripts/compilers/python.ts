@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { hasCommand, run } from '../engines/engine.ts';
+import { aptInstall, hasCommand, run } from '../engines/engine.ts';
 import { type Compiler, Kept } from './compiler.ts';
 import { runIn } from './run-in.ts';
 
@@ -19,10 +19,7 @@ export const python: Compiler = {
       run('python3', '-m', 'venv', folder);
       run(join(folder, 'bin', 'pip'), 'install', '-q', '--no-deps', '-r', REQUIREMENTS);
     });
-    if (!hasCommand('grpc_python_plugin') && hasCommand('apt-get')) {
-      run('apt-get', 'update', '-qq');
-      run('apt-get', 'install', '-qq', '--no-install-recommends', 'protobuf-compiler-grpc');
-    }
+    if (!hasCommand('grpc_python_plugin') && hasCommand('apt-get')) aptInstall('protobuf-compiler-grpc');
   },
   commands: { protoc: ['python'], buf: ['buf', 'python', 'grpc_python_plugin'] },
   check(folder) {

@@ -87,6 +87,13 @@ export function run(command: string, ...args: string[]): void {
     throw new Error(`${[command, ...args].join(' ')}: ${error?.message ?? `${stdout}${stderr}`}`);
 }
 
+/** Installs packages of Debian. @throws Error with what was printed when that fails. */
+export function aptInstall(...names: string[]): void {
+  run('apt-get', 'update', '-qq');
+  const install = ['apt-get', 'install', '-qq', '--no-install-recommends', ...names];
+  run('env', 'DEBIAN_FRONTEND=noninteractive', ...install);
+}
+
 /** Whether there is such a command. */
 export function hasCommand(command: string): boolean {
   return spawnSync('sh', ['-c', `command -v ${command}`]).status === 0;

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { hasCommand, type RunningEngine, run, startServer } from './engine.ts';
+import { aptInstall, hasCommand, type RunningEngine, startServer } from './engine.ts';
 
 /** A proxy in front of the gateway, for tests: what it passes on, and how, is its configuration's. */
 export const haproxy = {
@@ -8,17 +8,7 @@ export const haproxy = {
   howToInstall: 'apt-get install haproxy (or: brew install haproxy)',
   isInstalled: (): boolean => hasCommand('haproxy'),
   install(): void {
-    if (this.isInstalled()) return;
-    run('apt-get', 'update', '-qq');
-    run(
-      'env',
-      'DEBIAN_FRONTEND=noninteractive',
-      'apt-get',
-      'install',
-      '-qq',
-      '--no-install-recommends',
-      'haproxy',
-    );
+    if (!this.isInstalled()) aptInstall('haproxy');
   },
   /** Listens on a free loopback port, which `config` is given: the sections of haproxy.cfg after `global`. */
   start: (config: (port: number) => string): Promise<RunningEngine> =>

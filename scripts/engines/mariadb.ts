@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Engine, hasCommand, run, startServer } from './engine.ts';
+import { aptInstall, type Engine, hasCommand, run, startServer } from './engine.ts';
 
 /** For `mysql:` URLs. The user may do everything, so that a test makes databases and users of its own. */
 export const mariadb: Engine = {
@@ -9,17 +9,7 @@ export const mariadb: Engine = {
   howToInstall: 'apt-get install mariadb-server (or: brew install mariadb)',
   isInstalled: () => hasCommand('mariadbd') && hasCommand('mariadb-install-db'),
   install() {
-    if (this.isInstalled()) return;
-    run('apt-get', 'update', '-qq');
-    run(
-      'env',
-      'DEBIAN_FRONTEND=noninteractive',
-      'apt-get',
-      'install',
-      '-qq',
-      '--no-install-recommends',
-      'mariadb-server',
-    );
+    if (!this.isInstalled()) aptInstall('mariadb-server');
   },
   start: () =>
     startServer({

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { CACHE, type Engine, hasCommand, run, startServer } from './engine.ts';
+import { aptInstall, CACHE, type Engine, hasCommand, run, startServer } from './engine.ts';
 
 const MODULE = 'github.com/nats-io/nats-server/v2@v2.12.1';
 const OURS = join(CACHE, 'bin', 'nats-server');
@@ -15,7 +15,7 @@ export const nats: Engine = {
     if (this.isInstalled()) return;
     mkdirSync(join(CACHE, 'bin'), { recursive: true });
     if (hasCommand('go')) run('env', `GOBIN=${join(CACHE, 'bin')}`, 'go', 'install', MODULE);
-    else run('apt-get', 'install', '-qq', '--no-install-recommends', 'nats-server');
+    else aptInstall('nats-server');
   },
   start: () =>
     startServer({

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CACHE, type Engine, hasCommand, run, startServer } from './engine.ts';
+import { aptInstall, CACHE, type Engine, hasCommand, run, startServer } from './engine.ts';
 
 const HERE = join(import.meta.dirname, 'neo4j');
 const VERSION = '5.26.12';
@@ -14,8 +14,7 @@ export const neo4j: Engine = {
   isInstalled: () => hasCommand('java') && existsSync(LIBRARIES),
   install() {
     if (this.isInstalled()) return;
-    if (!hasCommand('mvn') || !hasCommand('java'))
-      run('apt-get', 'install', '-qq', '--no-install-recommends', 'maven', 'openjdk-17-jre-headless');
+    if (!hasCommand('mvn') || !hasCommand('java')) aptInstall('maven', 'openjdk-17-jre-headless');
     // Half of a download must not pass for an installation.
     const draft = `${LIBRARIES}.${process.pid}`;
     mkdirSync(CACHE, { recursive: true });

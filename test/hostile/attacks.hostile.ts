@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'mocha';
 import { eventually } from '../outside/eventually.ts';
 import { sessionStub, unary } from '../outside/grpc.ts';
 import { register } from '../outside/http.ts';
-import { ATTACKS, type Target } from './support/attacks.ts';
+import { ATTACKS, begin, type Target } from './support/attacks.ts';
 import { Innocent } from './support/innocent.ts';
 import { type HostileSystem, startHostileSystem } from './support/system.ts';
 
@@ -44,14 +44,13 @@ describe('while one attacks, the others get all their answers, and what it costs
     calls: await system.metric('chatterbox_grpc_calls_open'),
   });
 
-  for (const [name, { begin, mostMb, mostStreams, mostAnswers, isCut, mostCallsLeft = 0 }] of Object.entries(
-    ATTACKS,
-  )) {
+  for (const [name, attack] of Object.entries(ATTACKS)) {
     it(name, async () => {
       const [before, openBefore] = [await measured(), await open()];
-      const beginning = begin(target);
+      const { mostMb, mostStreams, mostAnswers, isCut, mostCallsLeft = 0 } = attack;
+      const beginning = begin(attack, target);
       await innocent.round();
-      await using attack = await beginning;
+      await using sockets = await beginning;
       for (let i = 1; i < ROUNDS; i++) await innocent.round();
       const { bytes, streams, answers } = await measured();
       const mb = (bytes - before.bytes) / 1e6;
@@ -63,9 +62,9 @@ describe('while one attacks, the others get all their answers, and what it costs
 
       await eventually(async () => {
         assert.ok((await open()).calls <= openBefore.calls + mostCallsLeft, 'its calls are ended');
-        if (isCut) assert.equal(attack.open, 0, 'its connections are closed');
+        if (isCut) assert.equal(sockets.open, 0, 'its connections are closed');
       });
-      await attack[Symbol.asyncDispose]();
+      await sockets[Symbol.asyncDispose]();
       await eventually(async () => {
         assert.ok((await open()).connections <= openBefore.connections, 'nothing is left open');
       });

@@ -37,8 +37,17 @@ export interface Attack {
   isCut?: true;
   /** Calls that may stay open as long as it goes on; default: none. */
   mostCallsLeft?: number;
-  /** Fulfils when it is under way; the result ends it. */
-  begin(target: Target): Promise<Sockets>;
+  /** Fulfils when it is under way, over these sockets, whose end ends it. */
+  begin(sockets: Sockets, target: Target): Promise<void>;
+}
+
+/** Begins an attack; the result ends it. */
+export async function begin(attack: Attack, target: Target): Promise<Sockets> {
+  await using parts = new AsyncDisposableStack();
+  const sockets = parts.use(new Sockets(target.url));
+  await attack.begin(sockets, target);
+  parts.move();
+  return sockets;
 }
 
 const LIST_ENTRIES = '/chatterbox.v1.ConversationsService/ListEntries';
@@ -53,49 +62,41 @@ export const ATTACKS: Record<string, Attack> = {
     mostStreams: 0,
     mostAnswers: 300,
     isCut: true,
-    async begin({ url }) {
-      const sockets = new Sockets(url);
+    async begin(sockets) {
       const all = await Promise.all(Array.from({ length: 300 }, () => sockets.raw()));
       for (const socket of all) socket.write(`${LOGIN_HEAD}content-length: 1000\r\n\r\n{`);
-      return sockets;
     },
   },
   '256 streams with unfinished bodies on a connection': {
     mostMb: 12,
     mostStreams: 256,
     mostAnswers: 256,
-    async begin({ url }) {
-      const sockets = new Sockets(url);
+    async begin(sockets) {
       const connection = await sockets.http2();
       const ids = streams(256);
       connection.write(
         ...ids.map((id) => headersFrame(id, requestOf('POST', '/auth/login'))),
         ...ids.map((id) => dataFrame(id, Buffer.from('{'))),
       );
-      return sockets;
     },
   },
   '990 streams that are reset as they come': {
     mostMb: 6,
     mostStreams: 10,
     mostAnswers: 10,
-    async begin({ url }) {
-      const sockets = new Sockets(url);
+    async begin(sockets) {
       const connection = await sockets.http2();
       connection.write(...resets(requestOf('GET', '/'), 990));
-      return sockets;
     },
   },
   '990 calls that are reset as they come, on each of ten connections': {
     mostMb: 12,
     mostStreams: 100,
     mostAnswers: 0,
-    async begin({ url, token }) {
-      const sockets = new Sockets(url);
+    async begin(sockets, { token }) {
       const frames = resets(callHeaders(token), 990);
       const all = await Promise.all(Array.from({ length: 10 }, () => sockets.http2()));
       for (const connection of all) connection.write(...frames);
-      return sockets;
     },
   },
   '5,100 silent sockets': {
@@ -103,43 +104,35 @@ export const ATTACKS: Record<string, Attack> = {
     mostStreams: 0,
     mostAnswers: 0,
     isCut: true,
-    async begin({ url }) {
-      const sockets = new Sockets(url);
+    async begin(sockets) {
       for (let i = 0; i < 51; i++) await Promise.all(Array.from({ length: 100 }, () => sockets.raw()));
-      return sockets;
     },
   },
   '2,000 pipelined requests on a connection': {
     mostMb: 6,
     mostStreams: 0,
     mostAnswers: 2_000,
-    async begin({ url }) {
-      const sockets = new Sockets(url);
+    async begin(sockets) {
       const socket = await sockets.raw();
       socket.write('GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(2_000));
-      return sockets;
     },
   },
   '500 pipelined requests on each of 20 connections that read nothing': {
     mostMb: 12,
     mostStreams: 0,
     mostAnswers: 10_000,
-    async begin({ url }) {
-      const sockets = new Sockets(url);
+    async begin(sockets) {
       const all = await Promise.all(Array.from({ length: 20 }, () => sockets.raw()));
       for (const socket of all) socket.pause().write('GET /home HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(500));
-      return sockets;
     },
   },
   '2,500 pipelined requests on each of 20 connections': {
     mostMb: 12,
     mostStreams: 0,
     mostAnswers: 50_000,
-    async begin({ url }) {
-      const sockets = new Sockets(url);
+    async begin(sockets) {
       const all = await Promise.all(Array.from({ length: 20 }, () => sockets.raw()));
       for (const socket of all) socket.write('GET / HTTP/1.1\r\nhost:\r\n\r\n'.repeat(2_500));
-      return sockets;
     },
   },
   '250 calls without a token on each of 40 connections': {
@@ -147,86 +140,73 @@ export const ATTACKS: Record<string, Attack> = {
     mostStreams: 10_000,
     mostAnswers: 0,
     mostCallsLeft: 32,
-    async begin({ url }) {
-      const sockets = new Sockets(url);
+    async begin(sockets) {
       const large = ['x-large', 'x'.repeat(3_000)] as [string, string];
       for (let i = 0; i < 40; i++)
         (await sockets.http2()).write(
           ...streams(250).map((id) => headersFrame(id, [...callOf(WATCH), large])),
         );
-      return sockets;
     },
   },
   '120,000 frames of one byte': {
     mostMb: 12,
     mostStreams: 2,
     mostAnswers: 0,
-    async begin({ url, token }) {
-      const sockets = new Sockets(url);
+    async begin(sockets, { token }) {
       const connection = await sockets.http2();
       const ids = streams(2);
       connection.write(...ids.map((id) => headersFrame(id, callHeaders(token))));
       for (const id of ids) connection.write(...oneByOne(id, message(60_000)));
-      return sockets;
     },
   },
   'bodies in frames of one byte on 256 streams': {
     mostMb: 12,
     mostStreams: 256,
     mostAnswers: 256,
-    async begin({ url }) {
-      const sockets = new Sockets(url);
+    async begin(sockets) {
       const connection = await sockets.http2();
       const ids = streams(256);
       connection.write(...ids.map((id) => headersFrame(id, requestOf('POST', '/auth/login'))));
       // The last ones wait for the first, and are not read.
       for (const id of ids.slice(128)) connection.write(...oneByOne(id, Buffer.alloc(2_000)));
-      return sockets;
     },
   },
   'frames of one byte for 200 pages that wait for four': {
     mostMb: 30,
     mostStreams: 204,
     mostAnswers: 0,
-    async begin({ url, token }) {
-      const sockets = new Sockets(url);
+    async begin(sockets, { token }) {
       const connection = await sockets.http2();
       const ids = streams(204);
       connection.write(...ids.map((id) => headersFrame(id, callOf(LIST_ENTRIES, token))));
       for (const id of ids.slice(4)) connection.write(...oneByOne(id, message(2_000)));
-      return sockets;
     },
   },
   '60 pages of history that are not fetched': {
     mostMb: 30,
     mostStreams: 60,
     mostAnswers: 0,
-    async begin(target) {
-      const sockets = new Sockets(target.url);
+    async begin(sockets, target) {
       const connection = await sockets.http2({ settings: { [SETTING.initialWindowSize]: 0 } });
       connection.write(...pages(target, 60));
-      return sockets;
     },
   },
   '60 pages of history that are fetched byte by byte': {
     mostMb: 30,
     mostStreams: 60,
     mostAnswers: 0,
-    async begin(target) {
-      const sockets = new Sockets(target.url);
+    async begin(sockets, target) {
       const connection = await sockets.http2({ settings: { [SETTING.initialWindowSize]: 0 } });
       connection.write(...pages(target, 60));
       const dripping = setInterval(() => drip(connection, streams(60)), 20);
       void connection.closed().then(() => clearInterval(dripping));
-      return sockets;
     },
   },
   '512 reflection streams whose answers are not fetched': {
     mostMb: 40,
     mostStreams: 512,
     mostAnswers: 0,
-    async begin({ url }) {
-      const sockets = new Sockets(url);
+    async begin(sockets) {
       // ServerReflectionRequest: list_services is field 7.
       const request = Buffer.from([0, 0, 0, 0, 3, 0x3a, 1, 0x2a]);
       for (let i = 0; i < 2; i++) {
@@ -235,7 +215,6 @@ export const ATTACKS: Record<string, Attack> = {
         connection.write(...ids.map((id) => headersFrame(id, callOf(REFLECTION))));
         for (const id of ids) connection.write(dataFrame(id, Buffer.concat(Array(100).fill(request))));
       }
-      return sockets;
     },
   },
   '300 prefaces without settings': {
@@ -243,10 +222,8 @@ export const ATTACKS: Record<string, Attack> = {
     mostStreams: 0,
     mostAnswers: 0,
     isCut: true,
-    async begin({ url }) {
-      const sockets = new Sockets(url);
+    async begin(sockets) {
       for (let i = 0; i < 300; i++) await sockets.http2({ settings: 'none' });
-      return sockets;
     },
   },
   'headers that never end': {
@@ -254,8 +231,7 @@ export const ATTACKS: Record<string, Attack> = {
     mostStreams: 0,
     mostAnswers: 300,
     isCut: true,
-    async begin({ url }) {
-      const sockets = new Sockets(url);
+    async begin(sockets) {
       for (let i = 0; i < 300; i++) (await sockets.raw()).write('GET / HTTP/1.1\r\nhost: x\r\nx-more: ');
       const connection = await sockets.http2();
       const { payload } = headersFrame(1, requestOf('GET', '/'));
@@ -263,15 +239,13 @@ export const ATTACKS: Record<string, Attack> = {
       const more = headersFrame(1, [['x-more', 'x'.repeat(10_000)]]).payload;
       for (let i = 0; i < 200; i++)
         connection.write({ type: FRAME.continuation, flags: 0, stream: 1, payload: more });
-      return sockets;
     },
   },
   'accounts of their own that log in on 100 connections': {
     mostMb: 12,
     mostStreams: 0,
     mostAnswers: 3_000,
-    async begin({ url, accounts }) {
-      const sockets = new Sockets(url);
+    async begin(sockets, { accounts }) {
       for (let i = 0; i < 100; i++) {
         const username = accounts[i % accounts.length] ?? '';
         const body = JSON.stringify({ username, password: passwordOf(username) });
@@ -279,20 +253,17 @@ export const ATTACKS: Record<string, Attack> = {
         // As long as it is answered: ten each, one after the other.
         (await sockets.raw()).write(request.repeat(10));
       }
-      return sockets;
     },
   },
   '100,000 pings, and as many settings': {
     mostMb: 12,
     mostStreams: 0,
     mostAnswers: 0,
-    async begin({ url }) {
-      const sockets = new Sockets(url);
+    async begin(sockets) {
       const ping = encode({ type: FRAME.ping, flags: 0, stream: 0, payload: Buffer.alloc(8) });
       const settings = encode({ type: FRAME.settings, flags: 0, stream: 0, payload: Buffer.alloc(0) });
       for (const frame of [ping, settings])
         (await sockets.http2()).writeBytes(Buffer.concat(Array.from({ length: 100_000 }, () => frame)));
-      return sockets;
     },
   },
 };

@@ -1,5 +1,6 @@
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { RawConnection, type RawOptions } from '../../outside/raw-frames.ts';
+import { connectFrom } from '../../outside/sockets.ts';
 
 /** Where attackers come from; others come from 127.0.0.1. */
 export const ATTACKER = '127.0.0.66';
@@ -24,9 +25,8 @@ export class Sockets implements AsyncDisposable {
 
   /** Fulfils when it is connected, or refused. What is sent to it is thrown away. */
   async raw(): Promise<Socket> {
-    const { port } = new URL(this.#url);
-    const socket = connect({ host: '127.0.0.1', port: Number(port), localAddress: this.#address });
-    this.#sockets.add(socket.on('error', () => {}).on('data', () => {}));
+    const socket = connectFrom(this.#url, this.#address).on('data', () => {});
+    this.#sockets.add(socket);
     await new Promise((resolve) => socket.once('connect', resolve).once('close', resolve));
     return socket;
   }

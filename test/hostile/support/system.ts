@@ -16,10 +16,10 @@ export interface HostileSystem extends AsyncDisposable {
 }
 
 /** Shorter than those of production, so that what they bound is seen in a test. */
-export const SHORT_LIMITS = { undecidedMs: 1_500, bodyMs: 1_500, answerMs: 1_500, reflectionMs: 1_500 };
+const SHORT_LIMITS = { undecidedMs: 1_500, bodyMs: 1_500, answerMs: 1_500, reflectionMs: 1_500 };
 
 /** The whole system in a process of its own. */
-export async function startHostileSystem(env: Record<string, string> = {}): Promise<HostileSystem> {
+export async function startHostileSystem(): Promise<HostileSystem> {
   const dataDir = mkdtempSync(join(tmpdir(), 'chatterbox-hostile-'));
   const [adminPort = 0] = await freePorts(1);
   const child = fork(join(import.meta.dirname, 'server.ts'), {
@@ -31,7 +31,6 @@ export async function startHostileSystem(env: Record<string, string> = {}): Prom
       CHATTERBOX_ADMIN_PORT: String(adminPort),
       CHATTERBOX_LOG_LEVEL: 'error',
       HOSTILE_LIMITS: JSON.stringify(SHORT_LIMITS),
-      ...env,
     },
     execArgv: ['--trace-warnings'],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
