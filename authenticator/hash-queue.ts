@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { ServiceError } from '#common/errors.ts';
 
 /**
- * Of few cores one is left to the messages: on two of them two hashes at once made the p99 of a full load
+ * Of few cores one is left to the messages: on two of them two parallel hashes made the p99 of a full load
  * 2.4 times as long.
  */
 export const HASHES_AT_ONCE = availableParallelism() < 4 ? 1 : 2;

@@ -21,7 +21,7 @@ export interface AccountStore {
    */
   dropIdle(at: Standing): Promise<number>;
   /**
-   * Takes a refresh token for its successor. However many ask at once, one generation follows another exactly
+   * Takes a refresh token for its successor. Parallel calls included, one generation follows another exactly
    * once. The predecessor gets the same successor again within `graceMs`. Later it is forgiven, unless the
    * session was forgiven less than `forgiveEveryMs` ago: the successor, which was never used, is replaced by
    * the generation after it, and is an old token from then on. The token that was forgiven is the predecessor

@@ -15,7 +15,10 @@ export class InFlight {
     this.#refusal = refusal;
   }
 
-  /** Counts one until the result is called, once. @throws ServiceError RATE_LIMITED when there are too many. */
+  /**
+   * Counts one until the result is called, once.
+   * @throws ServiceError RATE_LIMITED when there are too many.
+   */
   enter(key: string): () => void {
     const count = this.#counts.get(key) ?? 0;
     if (count >= this.#limit)

@@ -63,7 +63,7 @@ export interface MessengerOverrides {
  */
 const ARRIVALS_AT_ONCE = 2;
 
-/** Openings of a user in further frames, which a device needs only where it has thousands of conversations. */
+/** Openings of a user that take more than one frame, as those of a device with thousands of conversations. */
 const MOST_UNFINISHED = 8;
 const TOO_MANY_UNFINISHED = 'Too many streams of this user are being opened in several frames.';
 

@@ -12,7 +12,7 @@ export function isBetween(text: string, min: number, max: number): boolean {
 export const MAX_DISPLAY_NAME = 64;
 
 /**
- * How somebody wants to be called: 1 to 64 characters in NFC, by the rule of common/text/visible.ts, and no
+ * A display name: 1 to 64 characters in NFC, by the rule of common/text/visible.ts, and no
  * name of the system.
  */
 export const DisplayName = z

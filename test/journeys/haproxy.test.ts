@@ -131,7 +131,7 @@ interface Behind extends AsyncDisposable {
   gatewayUrl: string;
 }
 
-/** The system behind a HAProxy that is configured so, ready to be used; `config` is given its port and the gateway's `host:port`. */
+/** The system behind a HAProxy, ready to be used. `config` is given its port and the gateway's `host:port`. */
 async function startBehind(
   settings: Record<string, string>,
   config: (port: number, gateway: string) => string,

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-/** A connection to the server at `url` from this loopback address, as clients come from addresses of their own. */
+/** A connection to the server at `url` from this loopback address: each client of a test has one of its own. */
 export function connectFrom(url: string, localAddress: string): Socket {
   const { port } = new URL(url);
   return connect({ host: '127.0.0.1', port: Number(port), localAddress }).on('error', () => {});

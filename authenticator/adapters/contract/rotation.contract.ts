@@ -110,7 +110,7 @@ export function rotationPromises({ store, reopen }: Subject): void {
     }
   });
 
-  it('gives fifty who present a late predecessor at once one head, and forgives it once', async () => {
+  it('gives fifty parallel refreshes with a late predecessor one head, and forgives it once', async () => {
     await register(store(), 'ada');
     await store().rotate(rotation('s-ada', 0));
     const late = NOW + GRACE_MS + 1;
